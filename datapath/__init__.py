@@ -1,0 +1,1 @@
+"""The forwarding layer: one Protocol (provider), three datapaths behind it (kernel, userspace, fake)."""
