@@ -1,0 +1,165 @@
+"""The two database servers under measurement, and the leanest client that can load them.
+
+Rule: the client adds as little as it can: requests are encoded beforehand, answers are searched, not decoded,
+wherever a workload allows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from rpc.framing import Framer
+
+SCHEMA = Path(__file__).parent.parent / "schemas" / "vswitch.ovsschema"
+DEADLINE = 120.0  # seconds for any one answer
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server program."""
+
+    name: str  # "ours" or "C"
+    program: str
+
+
+def peers() -> list[Peer]:
+    """Return the C server and ours; raises FileNotFoundError where the C one is missing."""
+    c = shutil.which("ovsdb-server", path="/usr/sbin:/usr/bin")
+    if not c:
+        raise FileNotFoundError("the C ovsdb-server is not installed: there is nothing to compare with")
+    return [Peer("C", c), Peer("ours", str(Path(sys.executable).parent / "ovsdb-server"))]
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    socket_path: str
+    process: subprocess.Popen[bytes]
+    started: float  # seconds from exec to the first answer
+
+    def resident(self) -> float:
+        """Return the resident memory in MB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        raise ProcessLookupError(self.process.pid)
+
+
+@contextlib.contextmanager
+def running(peer: Peer, database: Path | None = None) -> Iterator[Server]:
+    """Serve a copy of `database` (default: an empty Open_vSwitch database) in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="vswitch-bench-") as place:
+        copy = Path(place) / "conf.db"
+        if database:
+            shutil.copy(database, copy)
+        else:
+            subprocess.run(["ovsdb-tool", "create", str(copy), str(SCHEMA)], check=True)
+        path = f"{place}/db.sock"
+        directories = dict.fromkeys(("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"), place)
+        command = [
+            peer.program,
+            str(copy),
+            f"--remote=punix:{path}",
+            "-vconsole:off",
+            f"--unixctl={place}/ctl",
+        ]
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env={**os.environ, **directories})
+        try:
+            with Client(path, wait=True) as client:
+                client.call("list_dbs", [])
+                started = time.perf_counter() - began
+            yield Server(path, process, started)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+class Client:
+    """A client in lock-step over a unix socket."""
+
+    def __init__(self, path: str, *, wait: bool = False) -> None:
+        """Connect; with `wait`, as soon as somebody listens."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(path)
+                break
+            except OSError:
+                self.socket.close()
+                if not wait or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)
+        self.socket.settimeout(DEADLINE)
+        self._framer = Framer()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send an encoded request and return the next document."""
+        self.socket.sendall(request)
+        while True:
+            data = self.socket.recv(1 << 20)
+            if not data:
+                raise ConnectionError("the server hung up")
+            if documents := self._framer.feed(data):
+                return bytes(documents[-1])
+
+    def call(self, method: str, params: list[Any]) -> Any:
+        """Send a request, return its decoded result; raises RuntimeError where the server answers an error."""
+        reply = orjson.loads(self.exchange(request(method, params)))
+        if reply["error"] is not None:
+            raise RuntimeError(reply["error"])
+        return reply["result"]
+
+    def transact(self, *operations: dict[str, Any]) -> list[Any]:
+        """Run a transaction; raises RuntimeError where an operation failed."""
+        results = self.call("transact", ["Open_vSwitch", *operations])
+        for result in results:
+            if result and "error" in result:
+                raise RuntimeError(result)
+        return list(results)
+
+
+def request(method: str, params: list[Any], identifier: int = 0) -> bytes:
+    """Encode a request."""
+    return orjson.dumps({"method": method, "params": params, "id": identifier})
+
+
+def drain_until(clients: list[Client], mark: bytes) -> None:
+    """Read from every client until each has received `mark` somewhere in its stream."""
+    with selectors.DefaultSelector() as selector:
+        tails = {client.socket.fileno(): b"" for client in clients}
+        for client in clients:
+            selector.register(client.socket, selectors.EVENT_READ)
+        while tails:
+            for key, _ in selector.select(DEADLINE):
+                data = os.read(key.fd, 1 << 20)
+                if not data:
+                    raise ConnectionError("the server hung up")
+                seen = tails[key.fd] + data
+                if mark in seen:
+                    selector.unregister(key.fd)
+                    del tails[key.fd]
+                else:
+                    tails[key.fd] = seen[-len(mark) :]
