@@ -1,0 +1,64 @@
+"""The README's lab on the userspace datapath: our programs alone, and each of them among the C ones."""
+
+import pytest
+
+from demo.lab import OURS, Lab, Programs
+
+pytestmark = pytest.mark.netns
+
+C = Programs(server=None, vswitchd=None, tools=None)
+MIXED = {
+    "our server": Programs(server=OURS, vswitchd=None, tools=None),
+    "our tools": Programs(server=None, vswitchd=None, tools=OURS),
+    "our switch": Programs(server=None, vswitchd=OURS, tools=None),
+}
+
+
+@pytest.mark.parametrize("kind", ["gre", "vxlan", "geneve"])
+def test_every_ping_crosses_a_tunnel_between_two_hosts(kind: str) -> None:
+    with Lab("userspace") as lab:
+        lab.bridges()
+        lab.tunnel(kind)
+        lab.ping(20)
+
+
+def test_one_kind_of_tunnel_follows_another_on_the_same_bridge() -> None:
+    with Lab("userspace") as lab:
+        lab.bridges()
+        for kind in ("vxlan", "geneve", "gre"):
+            port = lab.tunnel(kind)
+            lab.ping(5)
+            lab.remove_tunnel(port)
+
+
+def test_the_mac_table_and_the_flows_name_what_the_ping_used() -> None:
+    with Lab("userspace") as lab:
+        lab.bridges()
+        lab.tunnel("gre")
+        lab.ping(5)
+        first, second = lab.hosts
+        address = second.run("cat /sys/class/net/br2/address").strip()
+        assert address in first.run("ovs-appctl fdb/show br2")
+        flows = first.run("ovs-appctl dpctl/dump-flows")
+        assert "tunnel(" in flows
+        assert "src=10.10.10.150,dst=10.10.10.129" in flows
+        assert f"src={address}" in flows
+        assert "remote_ip" in first.run("ovs-vsctl show")
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("programs", list(MIXED.values()), ids=list(MIXED))
+def test_each_program_works_among_the_c_ones(programs: Programs) -> None:
+    with Lab("userspace", programs=(programs, programs)) as lab:
+        lab.bridges()
+        lab.tunnel("gre")
+        lab.ping(20)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("kind", ["gre", "vxlan", "geneve"])
+def test_our_host_and_a_c_host_understand_each_other_on_the_wire(kind: str) -> None:
+    with Lab("userspace", programs=(Programs(), C)) as lab:
+        lab.bridges()
+        lab.tunnel(kind)
+        lab.ping(20)
