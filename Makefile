@@ -1,18 +1,22 @@
-# make demo: the two-host lab.   make test: everything that .ci/run runs.   make bench: ours beside the C programs.
+# make demo: the two-host lab.   make test: all that there is to check.   make bench: ours beside the C programs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types check packages bench format clean
+# What the tests need of the system: the C programs as peers, a VM for the kernel module, network tools.
+PACKAGES := openvswitch-switch openvswitch-common qemu-system-x86 busybox-static kmod \
+            iproute2 iputils-ping iperf3 tcpdump
+
+.PHONY: demo test packages lint types check bench format clean
 
 demo: $(VENV)/.installed
 	@demo/run
 
-test: packages $(VENV)/.installed lint types check
+test: packages lint types check
 
-# The system packages that the tests need: peers, VM, network tools.
+# Without root the missing packages are only named: their tests skip, or fail where REQUIRE names them.
 packages:
-	@tests/kit/packages.sh
+	@tools/packages $(PACKAGES) || [ "$$(id -u)" != 0 ]
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -32,7 +36,9 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 
 $(VENV)/.installed: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vswitch needs Python 3.11 or newer; set PYTHON=")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "vswitch needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/packages python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

@@ -64,7 +64,7 @@ class Host:
     def environment(self) -> dict[str, str]:
         """The environment in which this host's programs find each other."""
         place = str(self.directory)
-        ours = {name: place for name in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")}
+        ours = dict.fromkeys(("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"), place)
         return {**os.environ, **ours, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def popen(self, command: str) -> subprocess.Popen[str]:
@@ -83,7 +83,7 @@ class Host:
     def run(self, command: str, *, check: bool = True) -> str:
         """Run a command line on this host; return what it printed.
 
-        Raises CommandFailed where it ended with another status than 0 (unless `check` is false) or not in time.
+        Raises CommandFailed where it did not end in time, or with a status that is not 0 while `check` holds.
         """
         process = self.popen(command)
         try:
@@ -238,9 +238,8 @@ class Lab:
         """Join the two br2 by a tunnel: "gre", "vxlan" or "geneve"; return its port's name."""
         port = f"{kind}0"
         for host, remote in zip(self.hosts, reversed(UNDERLAY), strict=True):
-            host.run(
-                f"ovs-vsctl add-port br2 {port} -- set interface {port} type={kind} options:remote_ip={remote}"
-            )
+            settings = f"set interface {port} type={kind} options:remote_ip={remote}"
+            host.run(f"ovs-vsctl add-port br2 {port} -- {settings}")
         return port
 
     def remove_tunnel(self, port: str) -> None:
