@@ -1,0 +1,253 @@
+"""Tables as the command-line tools print them: table, list, html, csv and json, as in ovs-vsctl(8).
+
+Rule: a cell is what RFC 7047 has on the wire; how it looks is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+FORMATS = ("table", "list", "html", "csv", "json")
+DATA_FORMATS = ("string", "bare", "json")
+
+# A string that may stand without quotes: as the C programs' lexer reads an identifier.
+_BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_LIST_NAME_WIDTH = 20
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+
+
+class Datum(NamedTuple):
+    """A column's value: `wire` as in RFC 7047 section 5.1; `many` where the column may hold several atoms."""
+
+    wire: Any
+    many: bool = False
+
+
+class Raw(NamedTuple):
+    """Any JSON value, shown as JSON in every data format."""
+
+    wire: Any
+
+
+Cell = str | Datum | Raw
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to print: the options -f, -d, --no-headings, --pretty, --max-column-width."""
+
+    format: str = "table"
+    data: str = "string"
+    headings: bool = True
+    pretty: bool = False
+    max_column_width: int = 0  # 0: unlimited
+
+
+@dataclass
+class Table:
+    """Rows of cells under headings."""
+
+    headings: Sequence[str]
+    rows: list[Sequence[Cell]] = field(default_factory=list)
+    caption: str = ""
+    timestamp: str = ""
+
+
+def format_atom(atom: Any, *, bare: bool = False) -> str:
+    """Write one atom from the wire: strings in quotes where they are no plain words, unless `bare`."""
+    if isinstance(atom, str):
+        if bare or (_BARE_WORD.match(atom) and atom not in ("true", "false") and not _UUID.fullmatch(atom)):
+            return atom
+        return orjson.dumps(atom).decode()
+    if isinstance(atom, bool):
+        return "true" if atom else "false"
+    if isinstance(atom, list):
+        return str(atom[1])
+    return f"{atom:.15g}" if isinstance(atom, float) else str(atom)
+
+
+def format_datum(datum: Datum, *, bare: bool = False) -> str:
+    """Write a value as `ovs-vsctl list` does: an atom, [a, b] or {k=v}; `bare`: without punctuation."""
+    kind, members = _members(datum.wire)
+    if kind == "map":
+        words = [f"{format_atom(k, bare=bare)}={format_atom(v, bare=bare)}" for k, v in members]
+    else:
+        words = [format_atom(atom, bare=bare) for atom in members]
+    if bare:
+        return " ".join(words)
+    if kind == "map":
+        return "{" + ", ".join(words) + "}"
+    return words[0] if len(words) == 1 and not datum.many else "[" + ", ".join(words) + "]"
+
+
+def format_json(value: Any, *, pretty: bool = False) -> str:
+    """Write JSON as the C programs do: keys in order, reals without a fraction as integers.
+
+    `pretty` puts each member on a line, closing brackets behind the last one.
+    """
+    plain = _plain(value)
+    if not pretty:
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+    return _pretty(plain, 0)
+
+
+def in_order(wire: Any) -> Any:
+    """Sort the members of a set or map from the wire, as every tool prints them."""
+    kind, members = _members(wire)
+    return [kind, members] if kind else wire
+
+
+class Printer:
+    """Writes tables one after another: separate from the second on where the format calls for it."""
+
+    def __init__(self, style: Style) -> None:
+        """`style` holds for all tables."""
+        self.style = style
+        self._printed = False
+
+    def format(self, table: Table) -> str:
+        """Return the table's text with its last newline."""
+        text = _FORMATTERS[self.style.format](table, self.style)
+        separate = self._printed and self.style.format not in ("html", "json")
+        self._printed = True
+        return "\n" + text if separate else text
+
+
+def _members(wire: Any) -> tuple[str, list[Any]]:
+    """Return ("set" | "map" | "" for a lone atom, its members in order)."""
+    if isinstance(wire, list) and wire[0] in ("set", "map"):
+        return wire[0], sorted(wire[1])
+    return "", [wire]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return value
+
+
+def _pretty(value: Any, depth: int) -> str:
+    indent = "\n" + "  " * (depth + 1)
+    if isinstance(value, list) and value:
+        return "[" + ",".join(indent + _pretty(member, depth + 1) for member in value) + "]"
+    if isinstance(value, dict) and value:
+        members = (
+            f"{indent}{orjson.dumps(name).decode()}: {_pretty(value[name], depth + 1)}"
+            for name in sorted(value)
+        )
+        return "{" + ",".join(members) + "}"
+    return orjson.dumps(value).decode()
+
+
+def _text(cell: Cell, data: str) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, Raw):
+        return format_json(cell.wire)
+    return format_json(in_order(cell.wire)) if data == "json" else format_datum(cell, bare=data == "bare")
+
+
+def _texts(table: Table, style: Style) -> list[list[str]]:
+    return [[_text(cell, style.data) for cell in row] for row in table.rows]
+
+
+def _head(table: Table) -> str:
+    """Return the time and the caption, each on a line of its own."""
+    return "".join(f"{line}\n" for line in (table.timestamp, table.caption) if line)
+
+
+def _format_table(table: Table, style: Style) -> str:
+    rows = _texts(table, style)
+    shown = [list(table.headings), *rows] if style.headings else rows
+    widths = [max((len(row[n]) for row in shown), default=0) for n in range(len(table.headings))]
+    if style.max_column_width:
+        widths = [min(width, style.max_column_width) for width in widths]
+    if style.headings:
+        shown.insert(1, ["-" * width for width in widths])
+    out = [_head(table)]
+    for row in shown:
+        cells = [text[:width].ljust(width) for text, width in zip(row, widths, strict=True)]
+        if cells:
+            cells[-1] = row[-1][: widths[-1]]
+        out.append(" ".join(cells) + "\n")
+    return "".join(out)
+
+
+def _format_list(table: Table, style: Style) -> str:
+    records = []
+    for row in _texts(table, style):
+        if style.headings:
+            lines = (
+                f"{name:{_LIST_NAME_WIDTH}}: {text}\n" for name, text in zip(table.headings, row, strict=True)
+            )
+        else:
+            lines = (f"{text}\n" for text in row)
+        records.append("".join(lines))
+    return _head(table) + "\n".join(records)
+
+
+def _format_csv(table: Table, style: Style) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    rows = _texts(table, style)
+    writer.writerows([list(table.headings), *rows] if style.headings else rows)
+    return _head(table) + out.getvalue()
+
+
+def _format_html(table: Table, style: Style) -> str:
+    out = ["<table border=1>\n"]
+    if table.caption:
+        out.append(f"    <caption>{_escape(table.caption)}</caption>\n")
+    if style.headings:
+        out.append(_html_row("th", [_escape(name) for name in table.headings]))
+    for row in _texts(table, style):
+        named = zip(table.headings, row, strict=True)
+        out.append(_html_row("td", [_anchored(_escape(text), name == "_uuid") for name, text in named]))
+    return "".join([*out, "</table>\n"])
+
+
+def _html_row(tag: str, cells: list[str]) -> str:
+    return "  <tr>\n" + "".join(f"    <{tag}>{cell}</{tag}>\n" for cell in cells) + "  </tr>\n"
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ENTITIES)
+
+
+def _anchored(text: str, is_target: bool) -> str:
+    """Make each UUID a link to the row that it names, or the place where such links lead."""
+    form = r'<a name="\g<0>">{}</a>' if is_target else r'<a href="#\g<0>">{}</a>'
+    return _UUID.sub(lambda found: found.expand(form).format(found[0][:8]), text)
+
+
+def _format_json(table: Table, style: Style) -> str:
+    rows = []
+    for row in table.rows:
+        rows.append([cell if isinstance(cell, str) else in_order(cell.wire) for cell in row])
+    value: dict[str, Any] = {"headings": list(table.headings), "data": rows}
+    if table.caption:
+        value["caption"] = table.caption
+    if table.timestamp:
+        value["time"] = table.timestamp
+    return format_json(value, pretty=style.pretty) + "\n"
+
+
+_FORMATTERS: dict[str, Callable[[Table, Style], str]] = {
+    "table": _format_table,
+    "list": _format_list,
+    "html": _format_html,
+    "csv": _format_csv,
+    "json": _format_json,
+}
