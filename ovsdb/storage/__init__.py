@@ -1,0 +1,1 @@
+"""Where committed transactions are kept."""

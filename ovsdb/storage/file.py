@@ -1,0 +1,313 @@
+"""A standalone database file: read, append, sync, compact (ovsdb(5)).
+
+Rule: the file on disk is a schema and a prefix of the proposals, whatever happens: an append that fails is
+cut off, a compaction is a new file that takes the old one's name. Damage ends the log; it is cut off before
+the next append, as the C server does. The texts of errors are those of the C programs.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from ovsdb.storage import record
+from ovsdb.storage.base import (
+    ZERO_ID,
+    Accepted,
+    Conflict,
+    Failed,
+    JsonObject,
+    StorageError,
+    StoredRecord,
+    Ticket,
+)
+from ovsdb.storage.lockfile import Lockfile
+
+GROWN_SIZE = (
+    10 << 20
+)  # bytes; a smaller file is not compacted for its size (ovsdb-server(1), ovsdb-server/compact)
+COMPACT_MIN_COMMITS = 100
+COMPACT_MIN_SECONDS = 600.0
+COMPACT_MAX_SECONDS = 24 * 3600.0
+
+
+class FileIOError(StorageError):
+    """The operating system refused something."""
+
+    def __init__(self, path: Path, what: str, cause: OSError | str) -> None:
+        reason = cause if isinstance(cause, str) else cause.strerror
+        super().__init__(f"I/O error: {path}: {what} ({reason})")
+
+
+class NotADatabaseError(StorageError):
+    """The file does not begin like a standalone database."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"ovsdb error: {path}: {reason}")
+
+
+class CorruptRecordError(StorageError):
+    """A record is not what its header says."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"syntax error: {path}: {detail}")
+
+
+def create(path: Path, schema: JsonObject) -> None:
+    """Create a database file with an empty database; it must not exist."""
+    lock = Lockfile(path)
+    try:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        except OSError as e:
+            raise FileIOError(path, "create failed", e) from None
+        try:
+            _write_all(fd, record.format_record(orjson.dumps(schema)).data)
+            os.fsync(fd)
+            _sync_directory(path)
+        except OSError as e:
+            os.unlink(path)
+            raise FileIOError(path, "write failed", e) from None
+        finally:
+            os.close(fd)
+    finally:
+        lock.release()
+
+
+class Reader:
+    """Reads records from the start; knows where the last good one ended."""
+
+    def __init__(self, path: Path) -> None:
+        """Open and look whether it is a database; FileIOError, NotADatabaseError."""
+        self.path = path
+        self.end = 0  # bytes of good records
+        try:
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115
+        except OSError as e:
+            raise FileIOError(path, "open failed", e) from None
+        try:
+            self._check_start()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check_start(self) -> None:
+        line = self._file.readline(record.HEADER_LIMIT)
+        header = record.parse_header(line)
+        if not line:
+            raise NotADatabaseError(self.path, "cannot identify file type")
+        if header is None:
+            raise NotADatabaseError(self.path, "unexpected file format")
+        if header.magic != "JSON":
+            raise NotADatabaseError(self.path, "clustered databases are not supported")
+        self._file.seek(0)
+
+    def records(self) -> Iterator[tuple[JsonObject, str]]:
+        """Yield (JSON object, digest) from the current position; StorageError at damage."""
+        file, path = self._file, self.path
+        while line := file.readline(record.HEADER_LIMIT):
+            offset = self.end
+            header = record.parse_header(line)
+            if header is None or header.magic != "JSON":
+                shown = line.decode("latin-1").strip()
+                raise CorruptRecordError(path, f'parse error at offset {offset} in header line "{shown}"')
+            offset += len(line)
+            body = file.read(header.length)
+            if len(body) != header.length:
+                what = f"error reading {header.length} bytes starting at offset {offset}"
+                raise FileIOError(path, what, "End of file")
+            digest = record.digest_of(body)
+            if digest != header.digest:
+                raise CorruptRecordError(
+                    path,
+                    f"{len(body)} bytes starting at offset {offset} have SHA-1 hash {digest} "
+                    f"but should have hash {header.digest}",
+                )
+            try:
+                value = orjson.loads(body)
+            except orjson.JSONDecodeError as e:
+                detail = f"{len(body)} bytes starting at offset {offset} are not valid JSON ({e})"
+                raise CorruptRecordError(path, detail) from None
+            if not isinstance(value, dict):
+                detail = f"{len(body)} bytes starting at offset {offset} are not a JSON object"
+                raise CorruptRecordError(path, detail)
+            self.end = offset + header.length
+            del body  # the text need not live beside the value: a record can have the size of the database
+            yield value, digest
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class FileStorage:
+    """Implements `Storage` on a file that is locked while it is open."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        """Lock and open; StorageError. `now` is monotonic seconds: the age of the file counts from here."""
+        self._path = path
+        self._lock = Lockfile(path)
+        self._fd = -1
+        try:
+            self._reader = Reader(path)
+            self._records = self._reader.records()
+            self.schema, digest = self._first()
+        except BaseException:
+            self._lock.release()
+            raise
+        self.head = record.next_id(ZERO_ID, digest)
+        self.damage: StorageError | None = None
+        self._previous = (self._reader.end, self.head)  # before the record that was read last
+        self._end = self._reader.end
+        self._base_size = 0  # bytes after the last compaction, or when it was opened
+        self._commits = 0  # since then
+        self._compacted_at = now
+
+    def _first(self) -> tuple[JsonObject, str]:
+        try:
+            return next(self._records)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the log."""
+        return self._end
+
+    def load(self) -> Iterator[StoredRecord]:
+        """Read the transactions; see `Storage`."""
+        reader = self._reader
+        try:
+            for value, digest in self._records:
+                self._previous = (self._end, self.head)
+                self._end = reader.end
+                self.head = record.next_id(self.head, digest)
+                self._commits += 1
+                yield StoredRecord(self.head, value)
+                if self._end != reader.end:  # rejected
+                    break
+        except StorageError as e:
+            self.damage = e
+        reader.close()
+        self._base_size = self._end
+
+    def reject_last(self) -> None:
+        """Cut the log off before the record that `load` has just given."""
+        self._end, self.head = self._previous
+        self._commits -= 1
+
+    def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:
+        """Append and, if durable, sync; see `Storage`. A file answers at once."""
+        if prerequisite != self.head:
+            return Ticket(Conflict(self.head))
+        data, digest = record.format_record(body)
+        try:
+            if self._fd < 0:
+                self._open_for_append()
+            _write_all(self._fd, data)
+            if durable:
+                os.fsync(self._fd)
+        except OSError as e:
+            return Ticket(Failed(self._undo_append(e)))
+        self._end += len(data)
+        self._commits += 1
+        self.head = record.next_id(self.head, digest)
+        return Ticket(Accepted(self.head))
+
+    def _open_for_append(self) -> None:
+        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if os.fstat(fd).st_size != self._end:
+                os.ftruncate(fd, self._end)
+            os.lseek(fd, self._end, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
+
+    def _undo_append(self, cause: OSError) -> StorageError:
+        """Forget the descriptor: the next proposal opens the file anew and cuts off what is half written."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+            os.close(self._fd)
+            self._fd = -1
+        return FileIOError(self._path, "write failed", cause)
+
+    def should_compact(self, now: float) -> bool:
+        """By ovsdb-server(1): doubled and not small, or a day old; not before 100 commits and 10 minutes."""
+        age = now - self._compacted_at
+        if age < COMPACT_MIN_SECONDS or self._commits < COMPACT_MIN_COMMITS:
+            return False
+        return age >= COMPACT_MAX_SECONDS or (self._end >= GROWN_SIZE and self._end >= 2 * self._base_size)
+
+    def note_compacted(self, now: float) -> None:
+        """Start counting commits and age anew (also after an attempt that failed)."""
+        self._commits = 0
+        self._compacted_at = now
+
+    def compact(self, bodies: Iterable[bytes]) -> None:
+        """Write a new file and give it the old one's name; on a StorageError the old file is unharmed."""
+        target = self._path.resolve()
+        temporary = target.with_name(target.name + ".tmp")
+        try:
+            fd = self._write_copy(target, temporary, bodies)
+        except OSError as e:
+            temporary.unlink(missing_ok=True)
+            raise FileIOError(self._path, "compaction failed", e) from None
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+        self._base_size = self._end = os.lseek(fd, 0, os.SEEK_CUR)
+
+    def _write_copy(self, target: Path, temporary: Path, bodies: Iterable[bytes]) -> int:
+        """The descriptor of the new file, after it has replaced the old one."""
+        status = os.stat(target)
+        temporary.unlink(missing_ok=True)
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                with contextlib.suppress(PermissionError):
+                    os.fchown(fd, status.st_uid, status.st_gid)
+            os.fchmod(fd, status.st_mode & 0o7777)
+            _write_all(fd, record.format_record(orjson.dumps(self.schema)).data)
+            for body in bodies:
+                _write_all(fd, record.format_record(body).data)
+            os.fsync(fd)
+            os.rename(temporary, target)
+            _sync_directory(target)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def close(self) -> None:
+        """Close the file and release its lock."""
+        self._reader.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._lock.release()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,104 @@
+"""A file cut at any byte, or left by any failed write, opens as a prefix that holds every durable commit."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ovsdb.storage import file
+from ovsdb.storage.base import Accepted
+from ovsdb.storage.file import FileStorage
+
+pytestmark = pytest.mark.crash
+SCHEMA: dict[str, object] = {"name": "db", "tables": {"T": {"columns": {"c": {"type": "string"}}}}}
+
+
+def commit(storage: FileStorage, number: int, *, durable: bool) -> None:
+    body = orjson.dumps({"_date": number, "_comment": "é" * number})
+    assert isinstance(storage.propose(body, storage.head, durable=durable).verdict, Accepted)
+
+
+def reopen(path: Path) -> list[object]:
+    storage = FileStorage(path, 0.0)
+    try:
+        return [stored.value["_date"] for stored in storage.load()]
+    finally:
+        storage.close()
+
+
+def test_every_cut_is_a_prefix_with_all_that_was_durable_then(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    file.create(path, SCHEMA)
+    start = path.stat().st_size
+    storage = FileStorage(path, 0.0)
+    list(storage.load())
+    sizes = []
+    for number in range(5):
+        commit(storage, number, durable=True)
+        sizes.append(path.stat().st_size)
+    storage.close()
+    data = path.read_bytes()
+    for cut in range(start, len(data) + 1):
+        path.write_bytes(data[:cut])
+        survived = reopen(path)
+        assert survived == list(range(sum(size <= cut for size in sizes))), f"cut at {cut}"
+        again = FileStorage(path, 0.0)
+        list(again.load())
+        commit(again, 77, durable=True)
+        again.close()
+        assert reopen(path) == [*survived, 77], f"cut at {cut}, then a commit"
+
+
+def test_one_flipped_bit_anywhere_ends_the_log_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    file.create(path, SCHEMA)
+    start = path.stat().st_size
+    storage = FileStorage(path, 0.0)
+    list(storage.load())
+    sizes = []
+    for number in range(3):
+        commit(storage, number, durable=False)
+        sizes.append(path.stat().st_size)
+    storage.close()
+    data = path.read_bytes()
+    for position in range(start, len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        intact = sum(size <= position for size in sizes)
+        assert reopen(path) == list(range(intact)), f"bit flipped at {position}"
+
+
+@pytest.mark.parametrize("dies_at", range(8))
+def test_a_process_that_dies_while_compacting_leaves_the_old_log_or_the_new(
+    tmp_path: Path, dies_at: int
+) -> None:
+    path = tmp_path / "a.db"
+    file.create(path, SCHEMA)
+    pid = os.fork()
+    if pid == 0:
+        _compact_and_die(path, dies_at)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    assert reopen(path) in ([0, 1, 2], [100, 101, 102, 103, 104, 105])
+    storage = FileStorage(path, 0.0)
+    kept = [stored.value["_date"] for stored in storage.load()]
+    storage.compact(iter([b'{"_date":7}']))
+    storage.close()
+    assert kept
+    assert reopen(path) == [7]
+
+
+def _compact_and_die(path: Path, dies_at: int) -> None:
+    storage = FileStorage(path, 0.0)
+    list(storage.load())
+    for number in range(3):
+        commit(storage, number, durable=True)
+
+    def bodies() -> Iterator[bytes]:
+        for number in range(6):
+            if number == dies_at:
+                os._exit(9)
+            yield orjson.dumps({"_date": 100 + number})
+
+    storage.compact(bodies())
+    os._exit(9)
