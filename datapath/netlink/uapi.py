@@ -1,0 +1,72 @@
+"""Numbers of linux/openvswitch.h that more than one codec uses: the kernel's ABI, which never changes."""
+
+from typing import Final
+
+OVS_PACKET_CMD_MISS: Final = 1
+OVS_PACKET_CMD_ACTION: Final = 2
+OVS_PACKET_CMD_EXECUTE: Final = 3
+
+OVS_KEY_ENCAP: Final = 1
+OVS_KEY_PRIORITY: Final = 2
+OVS_KEY_IN_PORT: Final = 3
+OVS_KEY_ETHERNET: Final = 4
+OVS_KEY_VLAN: Final = 5
+OVS_KEY_ETHERTYPE: Final = 6
+OVS_KEY_IPV4: Final = 7
+OVS_KEY_IPV6: Final = 8
+OVS_KEY_TCP: Final = 9
+OVS_KEY_UDP: Final = 10
+OVS_KEY_ICMP: Final = 11
+OVS_KEY_ICMPV6: Final = 12
+OVS_KEY_ARP: Final = 13
+OVS_KEY_ND: Final = 14
+OVS_KEY_SKB_MARK: Final = 15
+OVS_KEY_TUNNEL: Final = 16
+OVS_KEY_SCTP: Final = 17
+OVS_KEY_TCP_FLAGS: Final = 18
+OVS_KEY_DP_HASH: Final = 19
+OVS_KEY_RECIRC_ID: Final = 20
+OVS_KEY_MPLS: Final = 21
+OVS_KEY_CT_STATE: Final = 22
+OVS_KEY_CT_ZONE: Final = 23
+OVS_KEY_CT_MARK: Final = 24
+OVS_KEY_CT_LABELS: Final = 25
+
+OVS_TUNNEL_ID: Final = 0
+OVS_TUNNEL_IPV4_SRC: Final = 1
+OVS_TUNNEL_IPV4_DST: Final = 2
+OVS_TUNNEL_TOS: Final = 3
+OVS_TUNNEL_TTL: Final = 4
+OVS_TUNNEL_DONT_FRAGMENT: Final = 5
+OVS_TUNNEL_CSUM: Final = 6
+OVS_TUNNEL_OAM: Final = 7
+OVS_TUNNEL_TP_SRC: Final = 9
+OVS_TUNNEL_TP_DST: Final = 10
+OVS_TUNNEL_IPV6_SRC: Final = 12
+OVS_TUNNEL_IPV6_DST: Final = 13
+
+OVS_ACTION_OUTPUT: Final = 1
+OVS_ACTION_USERSPACE: Final = 2
+OVS_ACTION_SET: Final = 3
+OVS_ACTION_PUSH_VLAN: Final = 4
+OVS_ACTION_POP_VLAN: Final = 5
+OVS_ACTION_RECIRC: Final = 7
+OVS_ACTION_SET_MASKED: Final = 11
+
+OVS_FRAG_LATER: Final = 2
+
+ETH_P_IP: Final = 0x0800
+ETH_P_ARP: Final = 0x0806
+ETH_P_RARP: Final = 0x8035
+ETH_P_IPV6: Final = 0x86DD
+ETH_P_MPLS_UC: Final = 0x8847
+ETH_P_MPLS_MC: Final = 0x8848
+
+IPPROTO_ICMP: Final = 1
+IPPROTO_TCP: Final = 6
+IPPROTO_UDP: Final = 17
+IPPROTO_ICMPV6: Final = 58
+IPPROTO_SCTP: Final = 132
+
+ND_SOLICITATION: Final = 135
+ND_ADVERTISEMENT: Final = 136
