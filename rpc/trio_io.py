@@ -1,0 +1,178 @@
+"""JSON-RPC connections under trio: to connect, to listen, to exchange messages.
+ Rule: the kernel's sockets meet trio here and nowhere else. Who may connect, back-off, probes and what
+messages mean are decided elsewhere (rpc.reconnect, sessions and clients).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections import deque
+from dataclasses import dataclass, replace
+
+import trio
+
+from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
+from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, ListenError
+from rpc.framing import DEFAULT_MAX_BYTES, Framer, FramingError
+from rpc.message import Message, MessageError, parse
+from rpc.unixsocket import short_name
+
+CHUNK = 1 << 16
+BACKLOG = 64
+SOCKET_MODE = 0o770  # group may connect; the umask takes away more
+
+
+async def connect(address: ActiveAddress) -> trio.SocketStream:
+    """A connected stream; ConnectError."""
+    if isinstance(address, UnixAddress):
+        sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with short_name(address.path) as name:
+                await sock.connect(name)
+        except OSError as error:
+            sock.close()
+            raise _error(ConnectError, address, error) from error
+        except BaseException:
+            sock.close()
+            raise
+        return trio.SocketStream(sock)
+    if address.tls:
+        raise ConnectError(address.text(), TLS_NEEDS_KEYS)
+    try:
+        return await trio.open_tcp_stream(address.host, address.port)
+    except OSError as error:
+        raise _error(ConnectError, address, error) from error
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A socket that accepts connections."""
+
+    listener: trio.SocketListener
+    bound: PassiveAddress  # with the port that the kernel chose, where 0 was asked for
+    unlink: tuple[str, int, int] | None = None  # file, device and inode of a Unix domain socket
+
+    async def aclose(self) -> None:
+        """Stops listening, and removes the socket's file if it is still ours."""
+        self.remove_file()
+        await self.listener.aclose()
+
+    def remove_file(self) -> None:
+        """Removes the socket's file if it is still ours; nothing for TCP."""
+        if self.unlink is None:
+            return
+        path, device, inode = self.unlink
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            if (found.st_dev, found.st_ino) == (device, inode):
+                os.unlink(path)
+
+
+def listen(address: PassiveAddress) -> Listening:
+    """Starts to listen; ListenError. A file that is in the way of a Unix domain socket is replaced."""
+    if isinstance(address, UnixAddress):
+        return _listen_unix(address)
+    if address.tls:
+        raise ListenError(address.text(), TLS_NEEDS_KEYS)
+    return _listen_tcp(address)
+
+
+def _listen_unix(address: UnixAddress) -> Listening:
+    path = os.path.abspath(address.path)  # the working directory may change before it is removed
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o777)
+    os.umask(umask | (0o777 & ~SOCKET_MODE))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with short_name(path) as name:
+            sock.bind(name)
+        made = os.lstat(path)
+        return Listening(_start(sock), address, (path, made.st_dev, made.st_ino))
+    except OSError as error:
+        sock.close()
+        raise _error(ListenError, address, error) from error
+    finally:
+        os.umask(umask)
+
+
+def _listen_tcp(address: TcpListenAddress) -> Listening:
+    sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        host = address.host or "0.0.0.0"
+        [(_, _, _, _, target), *_] = socket.getaddrinfo(host, address.port, flags=socket.AI_NUMERICHOST)
+        sock.bind(target)
+        return Listening(_start(sock), replace(address, port=sock.getsockname()[1]))
+    except OSError as error:
+        sock.close()
+        raise _error(ListenError, address, error) from error
+
+
+def _start(sock: socket.socket) -> trio.SocketListener:
+    sock.setblocking(False)
+    sock.listen(BACKLOG)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+
+
+class MessageStream:
+    """Messages over one stream. Any number of tasks may send; one may receive."""
+
+    def __init__(self, stream: trio.abc.Stream, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self._stream = stream
+        self._framer = Framer(max_bytes)
+        self._received: deque[Message] = deque()
+        self._sending = trio.StrictFIFOLock()
+
+    async def send(self, data: bytes) -> None:
+        """Sends one or more encoded messages; returns when the kernel has all of them. ConnectionLost.
+
+        A cancelled send may leave half a message behind: then the stream must be closed.
+        """
+        async with self._sending:
+            try:
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise ConnectionLost(_reason(error)) from error
+
+    async def receive(self) -> Message:
+        """The next message. ConnectionLost, with `reason` "End of file" where the other side closed it.
+
+        Nothing is lost when it is cancelled.
+        """
+        while not self._received:
+            try:
+                data = await self._stream.receive_some(CHUNK)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise ConnectionLost(_reason(error)) from error
+            if not data:
+                raise ConnectionLost(END_OF_FILE)
+            try:
+                self._received.extend([parse(document) for document in self._framer.feed(bytes(data))])
+            except (FramingError, MessageError) as error:
+                raise ConnectionLost(f"protocol error: {error}") from error
+        return self._received.popleft()
+
+    async def aclose(self) -> None:
+        """Closes the stream."""
+        await self._stream.aclose()
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.__cause__
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else "connection closed"
+
+
+def _error(kind: type[ConnectError], address: ActiveAddress | PassiveAddress, error: OSError) -> ConnectError:
+    cause: BaseException | None = error
+    while isinstance(cause, OSError) and cause.errno is None and cause.__cause__ is not None:
+        cause = cause.__cause__  # trio gathers the failures of several addresses
+    if isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[-1]
+    if isinstance(cause, socket.gaierror):
+        return kind(address.text(), cause.strerror or "unknown host")
+    number = cause.errno if isinstance(cause, OSError) and cause.errno else errno.EIO
+    return kind(address.text(), os.strerror(number), number)
