@@ -1,6 +1,7 @@
 """What a datapath does to a packet: the OVS_ACTION_ATTR_* of the kernel's openvswitch.h as immutable values.
 
-Rule: two actions are equal only if they are of the same kind, so that tuples of actions can be compared and hashed.
+Rule: two actions are equal only if they are of the same kind, so that tuples of actions can be compared and
+hashed.
 """
 
 from __future__ import annotations

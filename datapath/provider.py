@@ -1,12 +1,13 @@
 """What every forwarding layer offers: ports, flows, upcalls, packet execution, statistics.
 
-Rule: the reconciler, the translator and dpctl know this module and no provider behind it. Calls are synchronous and
-short; a file descriptor tells when upcalls wait, so that any event loop can serve them.
+Rule: the reconciler, the translator and dpctl know this module and no provider behind it. Calls are
+synchronous and short; a file descriptor tells when upcalls wait, so that any event loop can serve them.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -23,7 +24,8 @@ LOCAL_PORT = 0  # OVSP_LOCAL: the internal device that bears the datapath's name
 class DatapathError(Exception):
     """A request that the datapath refused.
 
-    `errno` is the system's number for the reason; `what` names the request and the object, e.g. "add port eth7".
+    `errno` is the system's number for the reason; `what` names the request and the object, e.g. "add port
+    eth7".
     """
 
     def __init__(self, errno: int, what: str, detail: str = "") -> None:
@@ -225,3 +227,17 @@ class Provider(Protocol):
 def tunnel_vport_name(kind: str, dst_port: int) -> str:
     """Name the device that carries all tunnels of one kind and UDP port, as Open vSwitch does."""
     return {"gre": "gre_sys", "vxlan": f"vxlan_sys_{dst_port}", "geneve": f"genev_sys_{dst_port}"}[kind]
+
+
+_TUNNEL_VPORT = re.compile(r"(gre)_sys|(vxlan)_sys_(\d{1,5})|(genev)_sys_(\d{1,5})")
+
+
+def tunnel_port_of(name: str) -> tuple[str, int] | None:
+    """Tell kind and UDP port of a tunnel's device by its name; None: no tunnel_vport_name()."""
+    match = _TUNNEL_VPORT.fullmatch(name)
+    if match is None:
+        return None
+    gre, vxlan, vxlan_port, _genev, genev_port = match.groups()
+    if gre:
+        return "gre", 0
+    return ("vxlan", int(vxlan_port)) if vxlan else ("geneve", int(genev_port))
