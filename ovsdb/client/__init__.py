@@ -1,0 +1,1 @@
+"""Clients of a database server: a local copy, transactions, blocking and trio connections."""
