@@ -37,7 +37,7 @@ class Raw(NamedTuple):
     wire: Any
 
 
-Cell = str | Datum | Raw
+Cell = str | Datum | Raw | None  # None: nothing to show, null in JSON
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def _pretty(value: Any, depth: int) -> str:
 
 
 def _text(cell: Cell, data: str) -> str:
-    if isinstance(cell, str):
-        return cell
+    if isinstance(cell, str) or cell is None:
+        return cell or ""
     if isinstance(cell, Raw):
         return format_json(cell.wire)
     return format_json(in_order(cell.wire)) if data == "json" else format_datum(cell, bare=data == "bare")
@@ -178,10 +178,11 @@ def _format_table(table: Table, style: Style) -> str:
         shown.insert(1, ["-" * width for width in widths])
     out = [_head(table)]
     for row in shown:
-        cells = [text[:width].ljust(width) for text, width in zip(row, widths, strict=True)]
-        if cells:
-            cells[-1] = row[-1][: widths[-1]]
-        out.append(" ".join(cells) + "\n")
+        cells = [text[:width] for text, width in zip(row, widths, strict=True)]
+        while cells and not cells[-1]:
+            cells.pop()  # nothing follows, so nothing is padded
+        padded = [text.ljust(width) for text, width in zip(cells[:-1], widths, strict=False)]
+        out.append(" ".join([*padded, *cells[-1:]]) + "\n")
     return "".join(out)
 
 
@@ -235,7 +236,7 @@ def _anchored(text: str, is_target: bool) -> str:
 def _format_json(table: Table, style: Style) -> str:
     rows = []
     for row in table.rows:
-        rows.append([cell if isinstance(cell, str) else in_order(cell.wire) for cell in row])
+        rows.append([in_order(cell.wire) if isinstance(cell, Datum | Raw) else cell for cell in row])
     value: dict[str, Any] = {"headings": list(table.headings), "data": rows}
     if table.caption:
         value["caption"] = table.caption

@@ -24,6 +24,11 @@ def test_table_pads_all_columns_but_the_last() -> None:
     )
 
 
+def test_nothing_pads_a_row_whose_last_cells_are_empty() -> None:
+    table = Table(["dscp", "external_ids", "other_config"], [["1", "", ""], ["", "a=1", ""]])
+    assert Printer(Style()).format(table).splitlines()[2:] == ["1", "     a=1"]
+
+
 def test_list_gives_each_column_a_line() -> None:
     assert Printer(Style("list", "bare")).format(BRIDGE) == (
         "name                : br0\n"
