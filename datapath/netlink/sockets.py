@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from struct import Struct
 from typing import Final
 
 from datapath.netlink.conversation import Conversation, Interrupted, KernelRefusal
@@ -23,7 +24,9 @@ _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _BUFFER_LEN = 1 << 17  # an upcall of 64 kB with its key; a part of a dump is at most 32 kB
 _SEND_BUFFER = 1 << 20
 _ATTEMPTS = 5  # a table that changes while it is dumped is read again
-_ANSWER_TIMEOUT = 10.0  # the kernel answers at once, apart from loading a module and waiting for RCU
+_ANSWER_TIMEOUT = Struct("@ll").pack(
+    10, 0
+)  # struct timeval: the kernel answers at once, apart from loading a module and waiting for RCU
 
 
 class NetlinkSocket:
@@ -39,7 +42,8 @@ class NetlinkSocket:
         if receive_buffer:
             self._set_option(socket.SOL_SOCKET, _SO_RCVBUFFORCE, receive_buffer)
         self._socket.bind((0, 0))
-        self._socket.settimeout(_ANSWER_TIMEOUT)
+        # not settimeout(), which makes recv_into() wait even with MSG_DONTWAIT
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _ANSWER_TIMEOUT)
         self.pid: int = self._socket.getsockname()[0]  # by which the kernel addresses this socket
 
     def _set_option(self, level: int, option: int, value: int) -> None:
@@ -94,7 +98,7 @@ class NetlinkSocket:
         while not conversation.finished:
             try:
                 length = self._socket.recv_into(self._buffer)
-            except TimeoutError:
+            except BlockingIOError:
                 raise KernelRefusal(Refusal(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))) from None
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
