@@ -1,0 +1,1 @@
+"""Decisions on packets: pure functions of a packet's key and the state of the bridges."""

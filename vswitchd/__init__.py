@@ -1,0 +1,1 @@
+"""ovs-vswitchd: makes the datapath what the database says, and tells the database what it is."""

@@ -1,0 +1,69 @@
+"""The bridges of one datapath as translation sees them: an immutable picture, indexed.
+
+Rule: pure; made anew whenever the configuration or the datapath's ports change, never modified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from datapath.packet.flowkey import FlowKey
+from switching.tunnel import TunnelConfig, TunnelMatch, candidates, match_of
+from switching.vlan import PortVlan
+
+LOCAL_OFPORT = 65534  # OFPP_LOCAL, the port that bears the bridge's name
+NO_DP_PORT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPort:
+    """One port of one bridge."""
+
+    bridge: str
+    name: str
+    ofport: int
+    dp_port: int  # NO_DP_PORT for a patch port
+    vlan: PortVlan = field(default=PortVlan())
+    tunnel: TunnelConfig | None = None
+    peer: str = ""  # of a patch port: the name of the port at its other end
+    protected: bool = False  # sends nothing to other protected ports
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchBridge:
+    """One bridge."""
+
+    name: str
+    ports: tuple[SwitchPort, ...]
+    forward_bpdu: bool = False
+    flood_vlans: frozenset[int] = frozenset()  # VLANs in which nothing is learned
+
+
+class Switch:
+    """All bridges on one datapath."""
+
+    def __init__(self, bridges: Mapping[str, SwitchBridge]) -> None:
+        self.bridges = bridges
+        self.by_name: dict[str, SwitchPort] = {}
+        self._by_dp_port: dict[int, SwitchPort] = {}
+        self._tunnels: dict[TunnelMatch, SwitchPort] = {}
+        for bridge in bridges.values():
+            for port in bridge.ports:
+                self._index(port)
+
+    def _index(self, port: SwitchPort) -> None:
+        self.by_name[port.name] = port
+        if port.tunnel is not None:
+            self._tunnels[match_of(port.tunnel, port.dp_port)] = port
+        elif port.dp_port != NO_DP_PORT:
+            self._by_dp_port[port.dp_port] = port
+
+    def input_port(self, key: FlowKey) -> SwitchPort | None:
+        """Return the port by which a packet came in; None: the datapath's port belongs to no bridge."""
+        if not key.tun_proto:
+            return self._by_dp_port.get(key.in_port)
+        for match in candidates(key):
+            if port := self._tunnels.get(match):
+                return port
+        return None
