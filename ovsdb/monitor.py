@@ -1,0 +1,261 @@
+"""Monitors: a position in the change history, and the update bytes from there to the present.
+
+Rule: a monitor holds a position and no queue, so that a client who does not read costs nothing; what it has
+missed is one merged update. Monitors with equal specifications at equal positions share the bytes. Row
+values are encoded once for each version of a row (`Column.wire`), an update is joined from them. Formats:
+RFC 7047, 4.1.6; ovsdb-server(7), 4.1.14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ovsdb.datum import format_datum
+from ovsdb.engine.changes import RowChange, diff_json
+from ovsdb.engine.row import Row
+from ovsdb.engine.table import VERSION_INDEX, Column, Table
+from ovsdb.monitor_request import (
+    DELETE,
+    INITIAL,
+    INSERT,
+    MODIFY,
+    Conditions,
+    TableSpec,
+    parse_condition_change,
+)
+
+if TYPE_CHECKING:
+    from ovsdb.hosted import HostedDatabase
+
+_UNCHANGED = RowChange(None, None, {})
+V1, V2 = 1, 2  # <table-updates> (monitor) and <table-updates2> (monitor_cond, monitor_cond_since)
+
+
+class View:
+    """What a specification shows of one table."""
+
+    __slots__ = ("_columns", "_select", "_sent", "conditions", "table")
+
+    def __init__(self, table: Table, spec: TableSpec, conditions: Conditions) -> None:
+        self.table = table
+        self.conditions = conditions
+        self._select = spec.select
+        self._columns = tuple(table.by_name[c.name] for c in spec.columns)
+        self._sent: dict[int, tuple[tuple[Column, bytes, object], ...]] = {
+            kind: tuple(
+                (column, *_named_default(table, column))
+                for column, c in zip(self._columns, spec.columns, strict=True)
+                if c.select & kind
+            )
+            for kind in (INITIAL, INSERT, DELETE, MODIFY)
+        }
+
+    def sees(self, row: Row | None) -> bool:
+        """Whether the row is there and meets the condition."""
+        if row is None:
+            return False
+        return not self.conditions or any(condition.holds(row) for condition in self.conditions)
+
+    def initial(self, version: int) -> bytes:
+        """<table-update> with every row that is seen; empty without any."""
+        if not self._select & INITIAL:
+            return b""
+        rows: Iterable[Row] = self.table.rows.values()
+        if self.conditions:
+            rows = filter(self.sees, rows)
+        encode = self._whole if version == V1 else self._set_columns
+        label = b'":{"new":' if version == V1 else b'":{"initial":'
+        updates = [b'"' + row.uuid.encode() + label + encode(row, INITIAL) + b"}" for row in rows]
+        return b"{" + b",".join(updates) + b"}" if updates else b""
+
+    def recondition(self, conditions: Conditions, version: int) -> tuple[View, bytes]:
+        """The same view under another condition, and the <table-update> that leads there."""
+        view = View.__new__(View)
+        view.table, view.conditions = self.table, conditions
+        view._columns, view._select, view._sent = self._columns, self._select, self._sent
+        updates = []
+        for uuid, row in self.table.rows.items():
+            old, new = self.sees(row), view.sees(row)
+            if old == new:
+                continue
+            encoded = self._row_update(row if old else None, row if new else None, _UNCHANGED, version)
+            if encoded:
+                updates.append(b'"' + uuid.encode() + b'":' + encoded)
+        return view, b"{" + b",".join(updates) + b"}" if updates else b""
+
+    def has_ephemeral(self) -> bool:
+        """Whether it shows columns whose values a restart of the server loses."""
+        return any(not column.persistent or column.index == VERSION_INDEX for column in self._columns)
+
+    def update(self, changes: Mapping[str, RowChange], version: int) -> bytes:
+        """<table-update> with these changes, as far as they are seen; empty without any."""
+        updates = []
+        for uuid, change in changes.items():
+            old = change.old if self.sees(change.old) else None
+            new = change.new if self.sees(change.new) else None
+            encoded = self._row_update(old, new, change, version)
+            if encoded:
+                updates.append(b'"' + uuid.encode() + b'":' + encoded)
+        return b"{" + b",".join(updates) + b"}" if updates else b""
+
+    def _row_update(self, old: Row | None, new: Row | None, change: RowChange, version: int) -> bytes:
+        if new is None:
+            if old is None or not self._select & DELETE:
+                return b""
+            return b'{"old":' + self._whole(old, DELETE) + b"}" if version == V1 else b'{"delete":null}'
+        if old is None:
+            if not self._select & INSERT:
+                return b""
+            if version == V1:
+                return b'{"new":' + self._whole(new, INSERT) + b"}"
+            return b'{"insert":' + self._set_columns(new, INSERT) + b"}"
+        if not self._select & MODIFY:
+            return b""
+        changed = change.deltas
+        if not any(c.index in changed or c.index == VERSION_INDEX for c in self._columns):
+            return b""
+        return self._modified_v1(old, new, change) if version == V1 else self._modified_v2(new, change)
+
+    def _whole(self, row: Row, kind: int) -> bytes:
+        """Every column. Defaults share their bytes, so that they are not held once more for each row."""
+        values = row.values
+        members = [
+            named_default
+            if column.index >= 0 and values[column.index] is default
+            else column.prefix + column.wire(row)
+            for column, named_default, default in self._sent[kind]
+        ]
+        return b"{" + b",".join(members) + b"}"
+
+    def _set_columns(self, row: Row, kind: int) -> bytes:
+        """The columns that are not at their defaults."""
+        values = row.values
+        members = [
+            column.prefix + column.wire(row)
+            for column, _, default in self._sent[kind]
+            if column.index < 0 or (values[column.index] is not default and values[column.index] != default)
+        ]
+        return b"{" + b",".join(members) + b"}"
+
+    def _modified_v1(self, old: Row, new: Row, change: RowChange) -> bytes:
+        changed = [
+            column.prefix + column.wire(old)
+            for column, *_ in self._sent[MODIFY]
+            if column.index in change.deltas or column.index == VERSION_INDEX
+        ]
+        return b'{"old":{' + b",".join(changed) + b'},"new":' + self._whole(new, MODIFY) + b"}"
+
+    def _modified_v2(self, new: Row, change: RowChange) -> bytes:
+        members = []
+        for column, *_ in self._sent[MODIFY]:
+            if column.index == VERSION_INDEX:
+                members.append(column.prefix + column.wire(new))
+            elif column.index in change.deltas:
+                members.append(column.prefix + diff_json(column, change))
+        return b'{"modify":{' + b",".join(members) + b"}}"
+
+
+def _named_default(table: Table, column: Column) -> tuple[bytes, object]:
+    """The member of a row with the column at its default, and the default."""
+    if column.index < 0:
+        return b"", None
+    default = table.defaults[column.index]
+    return column.prefix + orjson.dumps(format_datum(column.type, default)), default
+
+
+class Spec:
+    """A whole specification, shared by the monitors that asked for the same."""
+
+    def __init__(self, views: Mapping[str, View], version: int, key: bytes) -> None:
+        self.views = views
+        self.version = version
+        self.key = key  # equal for equal specifications
+
+    def initial(self) -> bytes:
+        """<table-updates> with everything that is seen."""
+        tables = ((name, view.initial(self.version)) for name, view in self.views.items())
+        return b"{" + _join(tables) + b"}"
+
+    def update(self, changes: Mapping[str, Mapping[str, RowChange]]) -> bytes:
+        """<table-updates> with these changes; empty if none is seen."""
+        seen = (
+            (name, self.views[name].update(rows, self.version))
+            for name, rows in changes.items()
+            if name in self.views
+        )
+        tables = _join(seen)
+        return b"{" + tables + b"}" if tables else b""
+
+    def recondition(self, conditions: Mapping[str, Conditions], key: bytes) -> tuple[Spec, bytes]:
+        """The specification under new conditions, and the <table-updates> that leads there, or nothing."""
+        views = dict(self.views)
+        updates = []
+        for name, conditions_of_table in conditions.items():
+            views[name], update = self.views[name].recondition(conditions_of_table, self.version)
+            updates.append((name, update))
+        tables = _join(updates)
+        return Spec(views, self.version, key), b"{" + tables + b"}" if tables else b""
+
+    def has_ephemeral(self) -> bool:
+        """Whether it shows columns whose values a restart of the server loses."""
+        return any(view.has_ephemeral() for view in self.views.values())
+
+
+def _join(tables: Iterable[tuple[str, bytes]]) -> bytes:
+    return b",".join([orjson.dumps(name) + b":" + rows for name, rows in tables if rows])
+
+
+class Monitor:
+    """One monitor of one session."""
+
+    def __init__(self, database: HostedDatabase, method: str, key: bytes, spec: Spec) -> None:
+        """`method` is the request's; `key` the monitor's id as JSON."""
+        self.database = database
+        self.spec = spec
+        self.position = database.history.head
+        self._method = {"monitor": b"update", "monitor_cond": b"update2"}.get(method, b"update3")
+        self._key = key
+
+    def initial(self, last_id: str) -> object:
+        """The result of the request; `last_id` is for monitor_cond_since, empty for the others."""
+        if self._method != b"update3":
+            return orjson.Fragment(self.spec.initial())
+        position = self.database.history.find(last_id, survives_restart=not self.spec.has_ephemeral())
+        head = self.database.history.head_id
+        if position is None:
+            return [False, head, orjson.Fragment(self.spec.initial())]
+        return [True, head, orjson.Fragment(self.database.update_since(position, self.spec) or b"{}")]
+
+    def next_update(self) -> bytes:
+        """The notification that leads to the present; empty if nothing is to be told."""
+        head = self.database.history.head
+        if self.position == head:
+            return b""
+        update = self.database.update_since(self.position, self.spec)
+        self.position = head
+        return self._notification(update) if update else b""
+
+    def _notification(self, update: bytes) -> bytes:
+        last_id = b'"%b",' % self.database.history.head_id.encode() if self._method == b"update3" else b""
+        return b'{"id":null,"method":"%b","params":[%b,%b%b]}' % (self._method, self._key, last_id, update)
+
+    def parse_change(self, json: object) -> dict[str, Conditions]:
+        """Read <monitor-cond-update-requests>; OvsdbError."""
+        current = {name: view.conditions for name, view in self.spec.views.items()}
+        return parse_condition_change(json, self.database.tables, current)
+
+    def change_conditions(
+        self, conditions: Mapping[str, Conditions], key: bytes, spec_key: bytes
+    ) -> list[bytes]:
+        """Take on conditions and another id; the notifications that lead there: old conditions first."""
+        pending = self.next_update()
+        self._key = key
+        self.spec, update = self.spec.recondition(conditions, spec_key)
+        return [message for message in (pending, self._notification(update) if update else b"") if message]
+
+    def close(self) -> None:
+        """The monitor is canceled."""
+        self.database.forget_monitor(self)

@@ -1,0 +1,334 @@
+"""One client's protocol core (RFC 7047, section 4; ovsdb-server(7)): bytes in, bytes out, no I/O.
+
+Rule: what a client asks is answered or refused here, in the words of the C server. Requests are answered in
+order but for transactions that wait. What a commit changes reaches a client before the reply to the
+transaction that made it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ovsdb.datum import is_uuid
+from ovsdb.errors import OvsdbError, OvsdbSyntaxError, UnknownDatabase
+from ovsdb.members import is_identifier
+from rpc import message as rpc_message
+from rpc.framing import Framer, FramingError
+from rpc.jsonvalue import Json, encode
+from rpc.message import MessageError, Notification, Reply, Request
+
+if TYPE_CHECKING:
+    from ovsdb.hosted import HostedDatabase, Transaction
+    from ovsdb.hub import Hub
+    from ovsdb.monitor import Monitor
+
+Params = list[Any]
+MAX_MESSAGE = (
+    256 << 20
+)  # bytes of one message from a client; the largest database in one transaction is smaller
+
+
+class ProtocolError(Exception):
+    """The client does not speak the protocol; the connection has to be closed."""
+
+
+class Session:
+    """What the server knows of one client."""
+
+    def __init__(
+        self, hub: Hub, name: str, *, read_only: bool = False, now: Callable[[], float] = time.monotonic
+    ):
+        """`name` is for the log, as "unix#3"; `now` gives monotonic seconds."""
+        self.name = name
+        self.read_only = read_only
+        self.aware = False  # of changes of the set of databases (set_db_change_aware)
+        self.monitors: dict[bytes, Monitor] = {}  # by the encoded id that the client chose
+        self.locks: set[str] = set()  # that it holds or waits for
+        self.parked: dict[bytes, Transaction] = {}  # transactions without a reply, by encoded request id
+        self.doomed = ""  # why the server wants to close the connection
+        self._hub = hub
+        self._now = now
+        self._framer = Framer(MAX_MESSAGE)
+        self._out: list[bytes] = []
+
+    # --- bytes
+
+    def receive(self, data: bytes) -> None:
+        """Handle what the client sent; ProtocolError if the connection is to be closed for it."""
+        try:
+            for document in self._framer.feed(data):
+                self.handle(document)
+        except FramingError as e:
+            raise ProtocolError(f"received bad JSON: {e}") from None
+
+    def take_output(self) -> bytes:
+        """Everything that the client should hear now, with updates up to the present."""
+        if self.monitors:
+            self._flush_monitors()
+        out = self._out
+        if not out:
+            return b""
+        self._out = []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def probe(self) -> None:
+        """Ask the client for a sign of life."""
+        self._out.append(b'{"id":"echo","method":"echo","params":[]}')
+
+    # --- messages
+
+    def handle(self, document: Json) -> None:
+        """Handle one message."""
+        try:
+            message = rpc_message.parse(document)
+        except MessageError as e:
+            raise ProtocolError(f"received bad JSON-RPC message: {e}") from None
+        if isinstance(message, Request):
+            self._handle_request(message)
+        elif isinstance(message, Notification):
+            if message.method == "cancel":
+                self._cancel(message.params)
+        elif isinstance(message, Reply) and message.id != "echo":
+            kind = "reply" if message.error is None else "error"
+            raise ProtocolError(f"received unexpected {kind} message")
+
+    def _handle_request(self, request: Request) -> None:
+        handler = _METHODS.get(request.method)
+        if handler is None:
+            self.reply_error("unknown method", request.id)
+            return
+        try:
+            result = handler(self, request.params, request)
+        except OvsdbError as e:
+            self.reply_error(e.to_wire(), request.id)
+            return
+        if result is not None:
+            self.reply(result, request.id)
+
+    def reply(self, result: Any, request_id: Json) -> None:
+        """Answer a request; `result` may hold orjson.Fragment."""
+        self._out.append(rpc_message.encode_result(result, request_id))
+
+    def reply_error(self, error: Any, request_id: Json) -> None:
+        """Refuse a request."""
+        self._out.append(rpc_message.encode_error(error, request_id))
+
+    def notify(self, method: str, *params: Any) -> None:
+        """Tell the client something."""
+        self._out.append(rpc_message.encode_notification(method, list(params)))
+        self._hub.mark(self)
+
+    def _flush_monitors(self) -> None:
+        for monitor in self.monitors.values():
+            update = monitor.next_update()
+            if update:
+                self._out.append(update)
+
+    # --- requests without a database
+
+    def _echo(self, params: Params, request: Request) -> Any:
+        return params
+
+    def _list_dbs(self, params: Params, request: Request) -> Any:
+        return sorted(self._hub.databases)
+
+    def _get_server_id(self, params: Params, request: Request) -> Any:
+        return self._hub.server_id
+
+    def _set_db_change_aware(self, params: Params, request: Request) -> Any:
+        if len(params) != 1 or not isinstance(params[0], bool):
+            raise OvsdbSyntaxError("set_db_change_aware: true or false parameter expected", params)
+        self.aware = params[0]
+        return {}
+
+    # --- locks
+
+    def _lock_name(self, params: Params, method: str) -> str:
+        if len(params) != 1 or not isinstance(params[0], str) or not is_identifier(params[0]):
+            raise OvsdbSyntaxError(f"{method} request params must be <id>", params)
+        return params[0]
+
+    def _new_lock_name(self, params: Params, method: str) -> str:
+        name = self._lock_name(params, method)
+        if name in self.locks:
+            raise OvsdbSyntaxError(f'must issue "unlock" before new "{method}"', params)
+        self.locks.add(name)
+        return name
+
+    def _lock(self, params: Params, request: Request) -> Any:
+        return {"locked": self._hub.locks.lock(self, self._new_lock_name(params, "lock"))}
+
+    def _steal(self, params: Params, request: Request) -> Any:
+        name = self._new_lock_name(params, "steal")
+        victim = self._hub.locks.steal(self, name)
+        if victim is not None:
+            victim.notify("stolen", name)
+        return {"locked": True}
+
+    def _unlock(self, params: Params, request: Request) -> Any:
+        name = self._lock_name(params, "unlock")
+        if name not in self.locks:
+            raise OvsdbSyntaxError('unlock: "unlock" without "lock" or "steal"', params)
+        self._release(name)
+        return {}
+
+    def _release(self, name: str) -> None:
+        self.locks.discard(name)
+        heir = self._hub.locks.unlock(self, name)
+        if heir is not None:
+            heir.notify("locked", name)
+
+    # --- databases
+
+    def _database(self, params: Params, method: str) -> HostedDatabase:
+        if not params or not isinstance(params[0], str):
+            raise OvsdbSyntaxError(f"{method} request params must begin with <db-name>", params)
+        database = self._hub.databases.get(params[0])
+        if database is None:
+            raise UnknownDatabase(f"{method} request specifies unknown database {params[0]}", params)
+        return database
+
+    def _get_schema(self, params: Params, request: Request) -> Any:
+        return self._database(params, "get_schema").schema_fragment
+
+    def _convert(self, params: Params, request: Request) -> Any:
+        self._database(params, "convert")
+        raise OvsdbSyntaxError("convert: online schema conversion is not supported", params)
+
+    def _transact(self, params: Params, request: Request) -> None:
+        database = self._database(params, "transact")
+        key = encode(request.id)
+        if key in self.parked:
+            raise OvsdbSyntaxError("transact: duplicate request ID", params)
+        database.transact(self, params[1:], request.id, key, self._now())
+
+    def transacted(self, transaction: Transaction, result: Any) -> None:
+        """Answer a transaction, after all updates up to it."""
+        self.parked.pop(transaction.key, None)
+        self._flush_monitors()
+        self.reply(result, transaction.request_id)
+        self._hub.mark(self)
+
+    def _cancel(self, params: Params) -> None:
+        if len(params) == 1 and (transaction := self.parked.get(encode(params[0]))):
+            self.cancel_transaction(transaction)
+
+    def cancel_transaction(self, transaction: Transaction) -> None:
+        """Answer a parked transaction with "canceled" (RFC 7047, 4.1.4)."""
+        if transaction.database.cancel(transaction):
+            del self.parked[transaction.key]
+            self.reply_error("canceled", transaction.request_id)
+            self._hub.mark(self)
+
+    # --- monitors
+
+    def _monitor(self, params: Params, request: Request) -> Any:
+        return self._start_monitor(params, request.method, conditional=False)
+
+    def _monitor_cond(self, params: Params, request: Request) -> Any:
+        return self._start_monitor(params, request.method, conditional=True)
+
+    def _start_monitor(self, params: Params, method: str, *, conditional: bool) -> Any:
+        database = self._database(params, "monitor")
+        if len(params) < (4 if method == "monitor_cond_since" else 3):
+            raise OvsdbSyntaxError("invalid parameters", params)
+        key = encode(params[1])
+        if key in self.monitors:
+            raise OvsdbSyntaxError("duplicate monitor ID", params[1])
+        last_id = _parse_last_id(params[3]) if method == "monitor_cond_since" else ""
+        monitor = database.open_monitor(method, key, params[2], conditional=conditional)
+        initial = monitor.initial(last_id)
+        self.monitors[key] = monitor
+        return initial
+
+    def _monitor_cond_change(self, params: Params, request: Request) -> Any:
+        if len(params) != 3:
+            raise OvsdbSyntaxError("invalid parameters", params)
+        key, new_key = encode(params[0]), encode(params[1])
+        monitor = self.monitors.get(key)
+        if monitor is None:
+            raise OvsdbSyntaxError("unknown monitor session", params[0])
+        if key != new_key and new_key in self.monitors:
+            raise OvsdbSyntaxError("duplicate monitor ID", params[1])
+        conditions = monitor.parse_change(params[2])
+        self._out += monitor.change_conditions(conditions, new_key)
+        del self.monitors[key]
+        self.monitors[new_key] = monitor
+        return {}
+
+    def _monitor_cancel(self, params: Params, request: Request) -> Any:
+        if len(params) != 1:
+            self.reply_error("invalid parameters", request.id)
+            return None
+        monitor = self.monitors.pop(encode(params[0]), None)
+        if monitor is None:
+            self.reply_error("unknown monitor", request.id)
+            return None
+        monitor.close()
+        return {}
+
+    # --- what happens to it
+
+    def database_removed(self, database: HostedDatabase) -> None:
+        """Give up what refers to the database.
+
+        Tell a client that wants to know, else close the connection.
+        """
+        for transaction in list(self.parked.values()):
+            if transaction.database is database:
+                self.cancel_transaction(transaction)
+        for key, monitor in list(self.monitors.items()):
+            if monitor.database is database:
+                del self.monitors[key]
+                monitor.close()
+                self.notify("monitor_canceled", orjson.Fragment(key))
+        if not self.aware:
+            self.disconnect(f"removing {database.name} database by user request")
+
+    def disconnect(self, reason: str) -> None:
+        """Ask the shell to close the connection."""
+        self.doomed = reason
+        self._hub.mark(self)
+
+    def close(self) -> None:
+        """The client is gone: give everything back."""
+        for transaction in list(self.parked.values()):
+            transaction.database.cancel(transaction)
+        self.parked.clear()
+        for monitor in self.monitors.values():
+            monitor.close()
+        self.monitors.clear()
+        for name in list(self.locks):
+            self._release(name)
+        self._hub.forget(self)
+
+
+def _parse_last_id(json: object) -> str:
+    if not isinstance(json, str):
+        raise OvsdbSyntaxError("last-txn-id must be string", json)
+    if not is_uuid(json):
+        raise OvsdbSyntaxError("last-txn-id must be UUID format.", json)
+    return json.lower()
+
+
+_METHODS: dict[str, Callable[[Session, Params, Request], Any]] = {
+    "echo": Session._echo,
+    "transact": Session._transact,
+    "list_dbs": Session._list_dbs,
+    "get_schema": Session._get_schema,
+    "get_server_id": Session._get_server_id,
+    "set_db_change_aware": Session._set_db_change_aware,
+    "monitor": Session._monitor,
+    "monitor_cond": Session._monitor_cond,
+    "monitor_cond_since": Session._monitor_cond,
+    "monitor_cond_change": Session._monitor_cond_change,
+    "monitor_cancel": Session._monitor_cancel,
+    "lock": Session._lock,
+    "steal": Session._steal,
+    "unlock": Session._unlock,
+    "convert": Session._convert,
+}
