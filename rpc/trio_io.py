@@ -18,7 +18,7 @@ from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAdd
 from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, ListenError
 from rpc.framing import DEFAULT_MAX_BYTES, Framer, FramingError
 from rpc.message import Message, MessageError, parse
-from rpc.unixsocket import short_name
+from rpc.unixsocket import absolute, short_name
 
 CHUNK = 1 << 16
 BACKLOG = 64
@@ -81,7 +81,7 @@ def listen(address: PassiveAddress) -> Listening:
 
 
 def _listen_unix(address: UnixAddress) -> Listening:
-    path = os.path.abspath(address.path)  # the working directory may change before it is removed
+    path = absolute(address.path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o777)
     os.umask(umask | (0o777 & ~SOCKET_MODE))

@@ -1,0 +1,124 @@
+"""The way to the syslog daemon.
+ Rule: a log line must never stop or fail a program: sockets do not block, and where nobody listens lines are
+dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import time
+from dataclasses import dataclass, field
+
+from appctl.log_pattern import Record
+
+FACILITIES = {
+    name: code
+    for code, name in enumerate(
+        [
+            "kern",
+            "user",
+            "mail",
+            "daemon",
+            "auth",
+            "syslog",
+            "lpr",
+            "news",
+            "uucp",
+            "clock",
+            "ftp",
+            "ntp",
+            "audit",
+            "alert",
+            "clock2",
+            "local0",
+            "local1",
+            "local2",
+            "local3",
+            "local4",
+            "local5",
+            "local6",
+            "local7",
+        ]
+    )
+}
+DEVICE = "/dev/log"
+
+
+class SyslogError(Exception):
+    """A method or target that cannot be understood; the text says why."""
+
+
+@dataclass
+class _State:
+    """Of this process."""
+
+    local: str | tuple[str, int] | None = DEVICE  # the socket's file, host and port, or None for nowhere
+    prefixed: bool = False  # our own prefix, instead of the one that libc puts before a message
+    target: tuple[str, int] | None = None  # gets a copy over UDP
+    sockets: dict[socket.AddressFamily, socket.socket] = field(default_factory=dict)
+
+
+_state = _State()
+
+
+def set_method(text: str) -> None:
+    """libc, null, unix:FILE or udp:IP:PORT (--syslog-method); SyslogError."""
+    kind, _, rest = text.partition(":")
+    if text == "libc":
+        _state.local, _state.prefixed = DEVICE, False
+    elif text == "null":
+        _state.local = None
+    elif kind == "unix" and rest:
+        _state.local, _state.prefixed = rest, True
+    elif kind == "udp":
+        _state.local, _state.prefixed = _parse_target(rest), True
+    else:
+        raise SyslogError(f"unsupported syslog method '{text}'")
+
+
+def set_target(text: str) -> None:
+    """IP:PORT that gets a copy of each message over UDP (--syslog-target); SyslogError."""
+    _state.target = _parse_target(text)
+
+
+def send(record: Record, line: str, facility: int | None) -> None:
+    """`line` to where --syslog-method and --syslog-target say; `facility` None stands for each one's
+    default."""
+    if _state.local is not None:
+        prefix = _prefix(record) if _state.prefixed else _libc_prefix(record)
+        _send(_state.local, prefix + line)
+    if _state.target is not None:
+        code = FACILITIES["local0"] if facility is None else facility
+        _send(_state.target, _prefix(record._replace(priority=code * 8 + record.priority % 8)) + line)
+
+
+def _prefix(record: Record) -> str:
+    when = time.strftime("%b %e %H:%M:%S", time.gmtime(record.when))
+    return f"<{record.priority}> {when} {socket.gethostname()} {record.program}: "
+
+
+def _libc_prefix(record: Record) -> str:
+    when = time.strftime("%b %e %H:%M:%S", time.localtime(record.when))
+    return f"<{record.priority}>{when} {record.program}: "
+
+
+def _send(target: str | tuple[str, int], text: str) -> None:
+    if isinstance(target, str):
+        family = socket.AF_UNIX
+    else:
+        family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+    with contextlib.suppress(OSError):
+        if family not in _state.sockets:
+            _state.sockets[family] = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        _state.sockets[family].sendto(text.encode(errors="backslashreplace"), target)
+
+
+def _parse_target(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        return str(ipaddress.ip_address(host)), int(port)
+    except ValueError:
+        raise SyslogError(f"{text}: not a numerical IP address and a port") from None
