@@ -393,7 +393,7 @@ def apply_delta(column_type: ColumnType, value: Value, delta: Delta) -> Value:
         assert isinstance(value, dict)
         if len(value) + len(added) <= LARGE:
             changed = {k: v for k, v in value.items() if k not in removed}
-            changed.update(added)  # type: ignore[arg-type]
+            changed.update(added)
             return changed
         members = immutables.Map(value)
     mutation = members.mutate()
@@ -424,10 +424,10 @@ def _apply_set_delta(value: Value, delta: Delta) -> Value:
     return PersistentSet(mutation.finish())
 
 
-def merge_deltas(first: Delta, second: Delta) -> Delta:
-    """The change that `first` and then `second` make together."""
-    removed = dict(first.removed)
-    added = dict(first.added)
+def absorb_delta(
+    removed: dict[Atom, Atom | None], added: dict[Atom, Atom | None], second: Delta
+) -> None:
+    """Make (removed, added) the change that it and then `second` make together; in place."""
     for key, value in second.removed.items():
         if key in added:
             del added[key]
@@ -438,6 +438,12 @@ def merge_deltas(first: Delta, second: Delta) -> Delta:
             del removed[key]
         else:
             added[key] = value
+
+
+def merge_deltas(first: Delta, second: Delta) -> Delta:
+    """The change that `first` and then `second` make together."""
+    removed, added = dict(first.removed), dict(first.added)
+    absorb_delta(removed, added, second)
     return Delta(removed, added)
 
 

@@ -1,0 +1,193 @@
+"""What a transaction changed, and everything that is made from it: updates for monitors, merged history.
+
+A Changeset holds, for each table and row, the old and the new row and, for a row that stays, which columns
+changed and how.  `merge(a, b)` is the change that a and then b make together; what cancels out is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from ovsdb.datum import (
+    Delta,
+    Value,
+    default_value,
+    delta_between,
+    diff_of_delta,
+    diff_type,
+    format_datum,
+    merge_deltas,
+)
+from ovsdb.engine.row import Row
+from ovsdb.engine.table import Column, Table
+
+# How columns changed: Column.index → what left and came, or None where the column is a scalar.
+Deltas = dict[int, Delta | None]
+
+
+class RowChange:
+    """How one row changed: inserted (no old), deleted (no new) or modified in the columns of `deltas`."""
+
+    __slots__ = ("deltas", "new", "old")
+
+    def __init__(self, old: Row | None, new: Row | None, deltas: Deltas) -> None:
+        self.old = old
+        self.new = new
+        self.deltas = deltas  # empty for rows that were inserted or deleted
+
+    def __repr__(self) -> str:
+        return f"RowChange({self.old!r}, {self.new!r}, {self.deltas!r})"
+
+
+class Changeset:
+    """What one or more transactions changed.  Treat it as immutable once it is made."""
+
+    __slots__ = ("comment", "references", "tables")
+
+    def __init__(self, tables: dict[str, dict[str, RowChange]], comment: str = "") -> None:
+        self.tables = tables  # table → UUID → change; no table is empty
+        self.comment = comment  # of the "comment" operations
+        # table → UUID → by how much the number of strong references to the row changes; filled in by
+        # integrity
+        self.references: dict[str, dict[str, int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.tables)
+
+
+def merge_rows(table: Table, first: RowChange, second: RowChange) -> RowChange | None:
+    """The change that both make together, or None if it is none."""
+    old, new = first.old, second.new
+    if old is None or new is None:
+        return None if old is new else RowChange(old, new, {})
+    if first.new is None or second.old is None:  # deleted and inserted again: compare the two rows
+        return compare_rows(table, old, new)
+    deltas = dict(first.deltas)
+    for index, delta in second.deltas.items():
+        earlier = deltas.get(index)
+        if earlier is not None and delta is not None:
+            delta = merge_deltas(earlier, delta)
+            if not delta:
+                del deltas[index]
+                continue
+        elif delta is None and old.values[index] == new.values[index]:
+            del deltas[index]
+            continue
+        deltas[index] = delta
+    return RowChange(old, new, deltas) if deltas else None
+
+
+def compare_rows(table: Table, old: Row, new: Row) -> RowChange | None:
+    """The change from one version of a row to another, or None if it is none."""
+    deltas: Deltas = {}
+    for column in table.columns:
+        before, after = old.values[column.index], new.values[column.index]
+        if before is not after and before != after:
+            scalar = column.type.is_scalar
+            deltas[column.index] = None if scalar else delta_between(column.type, before, after)
+    return RowChange(old, new, deltas) if deltas else None
+
+
+def merge(tables: dict[str, Table], first: Changeset, second: Changeset) -> Changeset:
+    """The change that `first` and then `second` make together."""
+    merged: dict[str, dict[str, RowChange]] = {name: dict(rows) for name, rows in first.tables.items()}
+    for name, changes in second.tables.items():
+        rows = merged.setdefault(name, {})
+        for uuid, change in changes.items():
+            earlier = rows.get(uuid)
+            if earlier is None:
+                rows[uuid] = change
+                continue
+            both = merge_rows(tables[name], earlier, change)
+            if both is None:
+                del rows[uuid]
+            else:
+                rows[uuid] = both
+        if not rows:
+            del merged[name]
+    comment = "\n".join(text for text in (first.comment, second.comment) if text)
+    return Changeset(merged, comment)
+
+
+# --- bytes for monitors, storage and select
+
+
+def row_json(row: Row, columns: Iterable[Column]) -> bytes:
+    """A <row> with the given columns."""
+    return b"{" + b",".join([column.prefix + column.wire(row) for column in columns]) + b"}"
+
+
+def row_json_without_defaults(row: Row, columns: Iterable[Column]) -> bytes:
+    """A <row> with those of the given columns that do not have the default value."""
+    members = [
+        column.prefix + column.wire(row)
+        for column in columns
+        if column.get(row) != default_value(column.type)
+    ]
+    return b"{" + b",".join(members) + b"}"
+
+
+def diff_json(column: Column, change: RowChange) -> bytes:
+    """A modified column as update2 and the log have it: a difference, or the new value if one is all."""
+    assert change.new is not None
+    delta = change.deltas.get(column.index)
+    if delta is None or not column.type.has_diff:
+        return column.wire(change.new)
+    diff: Value = diff_of_delta(column.type, delta)
+    return orjson.dumps(format_datum(diff_type(column.type), diff))
+
+
+def _changed(columns: Sequence[Column], change: RowChange) -> list[Column]:
+    """Those of the columns that are modified; `_version` is, whenever a row is."""
+    return [c for c in columns if c.index in change.deltas or c.name == "_version"]
+
+
+def update(change: RowChange, columns: Sequence[Column]) -> bytes | None:
+    """The <row-update> of RFC 7047, section 4.1.6, or None if none of the columns changed.
+
+    {"new"} of an inserted row, {"old"} of a deleted one, {"old": changed columns, "new": all} of a modified
+    one.
+    """
+    if change.old is None:
+        assert change.new is not None
+        return b'{"new":' + row_json(change.new, columns) + b"}"
+    if change.new is None:
+        return b'{"old":' + row_json(change.old, columns) + b"}"
+    changed = _changed(columns, change)
+    if not changed:
+        return None
+    return b'{"old":' + row_json(change.old, changed) + b',"new":' + row_json(change.new, columns) + b"}"
+
+
+def initial_update(row: Row, columns: Sequence[Column]) -> bytes:
+    """The <row-update> of a row in the reply to "monitor"."""
+    return b'{"new":' + row_json(row, columns) + b"}"
+
+
+def update2(change: RowChange, columns: Sequence[Column]) -> bytes | None:
+    """The <row-update2> of ovsdb-server(7), section 4.1.14, or None if none of the columns changed."""
+    if change.old is None:
+        assert change.new is not None
+        return insert_update2(change.new, columns)
+    if change.new is None:
+        return DELETE_UPDATE2
+    changed = _changed(columns, change)
+    if not changed:
+        return None
+    members = [column.prefix + diff_json(column, change) for column in changed]
+    return b'{"modify":{' + b",".join(members) + b"}}"
+
+
+DELETE_UPDATE2 = b'{"delete":null}'
+
+
+def insert_update2(row: Row, columns: Sequence[Column]) -> bytes:
+    """The <row-update2> of a row that was inserted, or that has begun to match a condition."""
+    return b'{"insert":' + row_json_without_defaults(row, columns) + b"}"
+
+
+def initial_update2(row: Row, columns: Sequence[Column]) -> bytes:
+    """The <row-update2> of a row in the reply to "monitor_cond"."""
+    return b'{"initial":' + row_json_without_defaults(row, columns) + b"}"

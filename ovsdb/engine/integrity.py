@@ -1,0 +1,345 @@
+"""Commit-time integrity of one transaction.
+
+Rule: this is the only module that counts references.  In: a Transaction.  Out: a Changeset, or an OvsdbError.
+The order of checks is visible to clients: what really changed, strong references, garbage, maxRows, weak
+references, indexes (as in the C server; RFC 7047, section 4.1.3, leaves it open).
+
+The cost is that of the change: references are counted from what left a column and what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+
+from ovsdb.datum import Delta, Value, apply_delta, format_value_text
+from ovsdb.engine.changes import Changeset, RowChange
+from ovsdb.engine.row import Row
+from ovsdb.engine.table import Column, HashIndex, Table
+from ovsdb.engine.txn import Transaction, TxnTable
+from ovsdb.errors import ConstraintViolation, ReferentialIntegrityViolation
+from ovsdb.schema import ZERO_UUID, Atom
+
+# References that left and came: pairs of the table and the row referred to.
+Reference = tuple[str, str]
+
+
+def commit(txn: Transaction) -> Changeset:
+    """Check the transaction as a whole, delete what is no longer referred to, and say what has changed.
+
+    Raises ReferentialIntegrityViolation or ConstraintViolation.
+    """
+    for changed in txn.txn_tables.values():
+        changed.settle()
+    counts = _count_references(txn)
+    _check_references(txn, counts)
+    _collect_garbage(txn, counts)
+    _check_row_counts(txn)
+    _drop_weak_references(txn)
+    for target in txn.txn_tables.values():
+        for index in target.table.indexes:
+            if index.unique:
+                _check_unique(target, index)
+    tables = {name: target.changes for name, target in txn.txn_tables.items() if target.changes}
+    changeset = Changeset(tables, "\n".join(txn.comments))
+    changeset.references = counts
+    return changeset
+
+
+# --- references in values
+
+
+def _references(column: Column, value: Value | Delta, weak: bool, added: bool = True) -> list[Reference]:
+    """The strong, or the weak, references in a value, or in what a Delta removes or adds."""
+    part: Mapping[Atom, Atom | None] | Value
+    if isinstance(value, Delta):
+        part = value.added if added else value.removed
+    else:
+        part = value
+    if not isinstance(part, Mapping | Set):
+        assert column.key_ref is not None
+        return [(column.key_ref, str(part))]
+    found: list[Reference] = []
+    if column.key_ref is not None and column.key_weak == weak:
+        table = column.key_ref
+        found = [(table, str(atom)) for atom in part]
+    if column.value_ref is not None and column.value_weak == weak:
+        assert isinstance(part, Mapping)
+        found += [(column.value_ref, str(atom)) for atom in part.values()]
+    return found
+
+
+def _moved(change: RowChange, column: Column, weak: bool) -> tuple[list[Reference], list[Reference]]:
+    """The references that left, and those that came, in one column of a row."""
+    old, new = change.old, change.new
+    if old is not None and new is not None:
+        if column.index not in change.deltas:
+            return [], []
+        delta = change.deltas[column.index]
+        if delta is not None:
+            return _references(column, delta, weak, False), _references(column, delta, weak)
+    left = [] if old is None else _references(column, old.values[column.index], weak)
+    came = [] if new is None else _references(column, new.values[column.index], weak)
+    return left, came
+
+
+# --- strong references
+
+Counts = dict[str, dict[str, int]]  # table → row → by how much the number of strong references changes
+
+
+def _add(counts: Counts, references: Iterable[Reference], sign: int) -> None:
+    for table, uuid in references:
+        rows = counts.setdefault(table, {})
+        rows[uuid] = rows.get(uuid, 0) + sign
+
+
+def _without(references: list[Reference], own: Reference) -> list[Reference]:
+    """A row's references but for those to itself, which do not keep it alive."""
+    return [reference for reference in references if reference != own]
+
+
+def _count_references(txn: Transaction) -> Counts:
+    """Count what left and what came; what came must exist."""
+    counts: Counts = {}
+    for target in list(txn.txn_tables.values()):
+        name = target.table.name
+        for column in target.table.strong_columns:
+            self_referring = name in (column.key_ref, column.value_ref)
+            for uuid, change in target.changes.items():
+                left, came = _moved(change, column, False)
+                if self_referring:
+                    left, came = _without(left, (name, uuid)), _without(came, (name, uuid))
+                _add(counts, left, -1)
+                _add(counts, came, +1)
+                for table, referred in came:
+                    if not _is_known(txn, table, referred):
+                        raise ReferentialIntegrityViolation(
+                            f"Table {name} column {column.name} row {uuid} references "
+                            f"nonexistent row {referred} in table {table}."
+                        )
+    return counts
+
+
+def _is_known(txn: Transaction, table: str, uuid: str) -> bool:
+    """Whether there is such a row, or was before this transaction."""
+    if uuid in txn.tables[table].rows:
+        return True
+    target = txn.txn_tables.get(table)
+    return target is not None and uuid in target.changes
+
+
+def _check_references(txn: Transaction, counts: Counts) -> None:
+    """No row that was deleted may be referred to."""
+    for target in txn.txn_tables.values():
+        table = target.table
+        moved = counts.get(table.name, {})
+        for uuid, change in target.changes.items():
+            if change.new is None:
+                remaining = table.references.get(uuid, 0) + moved.get(uuid, 0)
+                if remaining:
+                    raise ReferentialIntegrityViolation(
+                        f"cannot delete {table.name} row {uuid} because of {remaining} remaining reference(s)"
+                    )
+
+
+def _collect_garbage(txn: Transaction, counts: Counts) -> None:
+    """Delete rows that nobody refers to from tables that are not root, and what only they referred to."""
+    suspects: list[Reference] = []
+    for target in txn.txn_tables.values():
+        if not target.table.schema.is_root:
+            name = target.table.name
+            suspects += [(name, uuid) for uuid, change in target.changes.items() if change.old is None]
+    for name, rows in counts.items():
+        if not txn.tables[name].schema.is_root:
+            suspects += [(name, uuid) for uuid, count in rows.items() if count <= 0]
+    while suspects:
+        name, uuid = suspects.pop()
+        target = txn.table(name)
+        row = target.get(uuid)
+        if row is None or target.table.references.get(uuid, 0) + counts.get(name, {}).get(uuid, 0):
+            continue
+        change = target.changes.get(uuid)
+        old = row if change is None else change.old
+        for column in target.table.strong_columns:
+            references = _without(_references(column, row.values[column.index], False), (name, uuid))
+            _add(counts, references, -1)
+            suspects += [(table, key) for table, key in references if not txn.tables[table].schema.is_root]
+        target.delete(row)
+        if old is None:
+            del target.changes[uuid]
+
+
+# --- maxRows
+
+
+def _check_row_counts(txn: Transaction) -> None:
+    for target in txn.txn_tables.values():
+        limit = target.table.schema.max_rows
+        if limit is not None and target.row_count > limit and target.row_count > len(target.table.rows):
+            raise ConstraintViolation(
+                f'transaction causes "{target.table.name}" table to contain {target.row_count} rows, greater '
+                f"than the schema-defined limit of {limit} row(s)"
+            )
+
+
+# --- weak references
+
+
+def _drop_weak_references(txn: Transaction) -> None:
+    """Take weak references to rows that are not there out of rows that are."""
+    gone: dict[tuple[str, str], set[Reference]] = {}  # the row that refers → what it refers to in vain
+    for target in list(txn.txn_tables.values()):
+        table = target.table
+        for uuid, change in target.changes.items():
+            if change.new is None:
+                for referrer in table.weak_referrers.get(uuid, ()):
+                    gone.setdefault(referrer, set()).add((table.name, uuid))
+                continue
+            for column in table.weak_columns:
+                for reference in _moved(change, column, True)[1]:
+                    name, referred = reference
+                    if txn.table(name).get(referred) is None:
+                        gone.setdefault((table.name, uuid), set()).add(reference)
+    for (name, uuid), references in gone.items():
+        target = txn.table(name)
+        row = target.get(uuid)
+        if row is not None:
+            for column in target.table.weak_columns:
+                row = _drop_from_column(target, row, column, references)
+    for name in {name for name, _ in gone}:
+        txn.table(name).settle()  # a reference that came with this transaction may be all that had changed
+
+
+def _drop_from_column(target: TxnTable, row: Row, column: Column, gone: set[Reference]) -> Row:
+    """The row without those references in one column."""
+    value = row.values[column.index]
+    removed = _vain(column, value, gone)
+    if not removed:
+        return row
+    size = len(value) if isinstance(value, Mapping | Set) else 1
+    if size - len(removed) < column.type.min:
+        raise ConstraintViolation(_weak_details(target, row, column, removed))
+    delta = Delta(removed, {})
+    return target.modify(row, {column.index: apply_delta(column.type, value, delta)}, {column.index: delta})
+
+
+def _vain(column: Column, value: Value, gone: set[Reference]) -> dict[Atom, Atom | None]:
+    """The elements of a value that refer to what is gone."""
+    key_table = column.key_ref if column.key_weak else None
+    value_table = column.value_ref if column.value_weak else None
+    if isinstance(value, Mapping):
+        return {
+            key: other
+            for key, other in value.items()
+            if (key_table is not None and (key_table, key) in gone)
+            or (value_table is not None and (value_table, other) in gone)
+        }
+    assert key_table is not None
+    if isinstance(value, Set):
+        # By what is gone and not by what is there: a mirror of 10,000 ports loses one.
+        return {uuid: None for table, uuid in gone if table == key_table and uuid in value}
+    return {value: None} if (key_table, value) in gone else {}
+
+
+def _weak_details(target: TxnTable, row: Row, column: Column, removed: Mapping[Atom, Atom | None]) -> str:
+    change = target.changes.get(row.uuid)
+    inserted = change is not None and change.old is None
+    if inserted and (ZERO_UUID in removed or ZERO_UUID in removed.values()):
+        return (
+            f'Weak reference column "{column.name}" in "{target.table.name}" row {row.uuid} (inserted within '
+            "this transaction) contained all-zeros UUID (probably as the default value for this column) but "
+            "deleting this value caused a constraint volation because this column is not allowed to be empty."
+        )
+    return (
+        f"Deletion of {len(removed)} weak reference(s) to deleted (or never-existing) rows from column "
+        f'"{column.name}" in "{target.table.name}" row {row.uuid}'
+        f"{' (inserted within this transaction)' if inserted else ''} caused this column to become empty, "
+        "but constraints on this column disallow an empty column."
+    )
+
+
+# --- indexes
+
+
+def _check_unique(target: TxnTable, index: HashIndex) -> None:
+    """No two rows may have the same values in the columns of an index."""
+    seen: dict[object, Row] = {}
+    places = [column.index for column in index.columns]
+    for change in target.changes.values():
+        row = change.new
+        if row is None or (change.old is not None and not any(place in change.deltas for place in places)):
+            continue
+        key = index.key(row)
+        other = seen.setdefault(key, row)
+        if other is not row:
+            raise ConstraintViolation(_index_details(target, index, row, other))
+        for uuid in index.find(key):
+            # A row that is changed in these columns is compared by its new values, above.
+            standing = target.changes.get(uuid)
+            if uuid != row.uuid and (standing is None or _stays(standing, places)):
+                raise ConstraintViolation(_index_details(target, index, row, target.table.rows[uuid]))
+
+
+def _stays(change: RowChange, places: list[int]) -> bool:
+    """Whether the row is there and has its old values in these columns."""
+    return change.new is not None and not any(place in change.deltas for place in places)
+
+
+def _index_details(target: TxnTable, index: HashIndex, a: Row, b: Row) -> str:
+    if a.uuid < b.uuid:
+        a, b = b, a  # the C server puts the greater first
+    names = _enumerate([f'"{column.name}"' for column in index.columns])
+    plural = "s" if len(index.columns) > 1 else ""
+    return (
+        f'Transaction causes multiple rows in "{target.table.name}" table to have identical values '
+        f"({_index_values(index, a)}) for index on column{plural} {names}.  "
+        f"First row, with UUID {a.uuid}, {_origin(target, index, a)}  "
+        f"Second row, with UUID {b.uuid}, {_origin(target, index, b)}"
+    )
+
+
+def _index_values(index: HashIndex, row: Row) -> str:
+    return _enumerate([format_value_text(c.type, row.values[c.index]) for c in index.columns])
+
+
+def _enumerate(texts: list[str]) -> str:
+    """As in English: "a", "a and b", "a, b, and c"."""
+    if len(texts) <= 2:
+        return " and ".join(texts)
+    return ", ".join(texts[:-1]) + ", and " + texts[-1]
+
+
+def _origin(target: TxnTable, index: HashIndex, row: Row) -> str:
+    change = target.changes.get(row.uuid)
+    if change is None:
+        return "existed in the database before this transaction and was not modified by the transaction."
+    if change.old is None:
+        return "was inserted by this transaction."
+    if any(column.index in change.deltas for column in index.columns):
+        return f"had the following index values before the transaction: {_index_values(index, change.old)}."
+    return (
+        "existed in the database before this transaction, which modified some of the row's columns but not "
+        "any columns in this index."
+    )
+
+
+# --- into the tables
+
+
+def apply(tables: dict[str, Table], changeset: Changeset) -> None:
+    """Make a Changeset, which `commit` made for the tables as they are, part of them."""
+    for name, changes in changeset.tables.items():
+        table = tables[name]
+        for uuid, change in changes.items():
+            table.apply(change.old, change.new, change.deltas)
+            for column in table.weak_columns:
+                left, came = _moved(change, column, True)
+                for referred, key in left:
+                    tables[referred].add_weak_referrer(key, (name, uuid), -1)
+                for referred, key in came:
+                    tables[referred].add_weak_referrer(key, (name, uuid), +1)
+    for name, counts in changeset.references.items():
+        table = tables[name]
+        for uuid, count in counts.items():
+            if count:
+                table.add_references(uuid, count)
