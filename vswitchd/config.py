@@ -1,0 +1,274 @@
+"""Rows of the database → Desired: what the switch shall be.
+
+Rule: pure; what is wrong with one interface is that interface's `error`, everything else goes on. Duplicates
+are settled here: the first bridge that names a port has it, an interface that works keeps its tunnel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from datapath.provider import TUNNEL_KINDS, VportSpec, tunnel_vport_name
+from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
+from switching.tunnel import TunnelConfig, match_of
+from switching.vlan import PortVlan, VlanMode
+from vswitchd import rows
+from vswitchd.rows import Row, Tables
+from vswitchd.tunnel_options import parse_tunnel_options
+
+PATCH = "patch"
+_KINDS = {"": "system", "dummy": "system", "dummy-internal": "internal"} | {
+    kind: kind for kind in ("system", "internal", "tap", PATCH, *TUNNEL_KINDS)
+}
+_UNKNOWN_KIND = "Address family not supported by protocol"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredInterface:
+    """An interface that is asked for."""
+
+    uuid: str  # "": not in the database, a local port that nobody configured
+    name: str
+    kind: str  # one of provider.VPORT_KINDS, PATCH, or "" where `error` says why there is none
+    type: str = ""  # as the database has it
+    error: str = ""
+    tunnel: TunnelConfig | None = None
+    peer: str = ""
+    ofport_request: int | None = None
+    ofport_hint: int | None = None  # the number it had when the database was last written
+    mac: str = ""
+    mtu: int | None = None
+
+    @property
+    def vport(self) -> VportSpec | None:
+        """The port of the datapath that it needs."""
+        if self.error or self.kind == PATCH:
+            return None
+        if self.tunnel is None:
+            return VportSpec(self.name, self.kind)
+        port = self.tunnel.dst_port
+        return VportSpec(tunnel_vport_name(self.kind, port), self.kind, port)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPort:
+    """A port of a bridge: one interface, or several that stand in for one another."""
+
+    uuid: str
+    name: str
+    vlan: PortVlan
+    interfaces: tuple[DesiredInterface, ...]
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredBridge:
+    """A bridge."""
+
+    uuid: str
+    name: str
+    datapath_type: str  # "system", "netdev" ...
+    ports: tuple[DesiredPort, ...]
+    hwaddr: str = ""  # asked for with other_config:hwaddr
+    datapath_id: str = ""  # asked for with other_config:datapath-id; 16 hex digits
+    mac_ageing: float = DEFAULT_AGEING
+    mac_table_size: int = DEFAULT_SIZE
+    forward_bpdu: bool = False
+    flood_vlans: frozenset[int] = frozenset()
+
+    def interfaces(self) -> Iterator[DesiredInterface]:
+        """List the interfaces of all ports."""
+        for port in self.ports:
+            yield from port.interfaces
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that the database asks for."""
+
+    uuid: str = ""  # of the row of Open_vSwitch; "" without one
+    bridges: tuple[DesiredBridge, ...] = ()
+    next_cfg: int = 0
+    max_idle: float = 10.0  # seconds until a flow that nobody uses goes
+    flow_limit: int = 200_000
+    stats_interval: float = 5.0
+    warnings: tuple[str, ...] = ()
+
+
+def read_config(tables: Tables) -> Desired:
+    """Read the configuration; the tables and columns are those of rows.TABLES."""
+    switch = next(iter(tables["Open_vSwitch"].items()), None)
+    if switch is None:
+        return Desired()
+    uuid, row = switch
+    settings = rows.options(row, "other_config")
+    warnings: list[str] = []
+    taken: dict[str, str] = {}  # the bridge that has the port of this name
+    found = [(b, tables["Bridge"][b]) for b in rows.texts(row, "bridges") if b in tables["Bridge"]]
+    bridges = [
+        _bridge(b, bridge_row, tables, taken, warnings)
+        for b, bridge_row in sorted(found, key=lambda pair: rows.text(pair[1], "name"))
+    ]
+    return Desired(
+        uuid=uuid,
+        bridges=tuple(_without_twin_tunnels(bridges, warnings)),
+        next_cfg=rows.integer(row, "next_cfg") or 0,
+        max_idle=rows.number_option(settings, "max-idle", 10_000, 500) / 1000,
+        flow_limit=rows.number_option(settings, "flow-limit", 200_000, 0),
+        stats_interval=rows.number_option(settings, "stats-update-interval", 5_000, 5_000) / 1000,
+        warnings=tuple(warnings),
+    )
+
+
+def _bridge(uuid: str, row: Row, tables: Tables, taken: dict[str, str], warnings: list[str]) -> DesiredBridge:
+    name = rows.text(row, "name")
+    settings = rows.options(row, "other_config")
+    ports: list[DesiredPort] = []
+    for port_uuid in rows.texts(row, "ports"):
+        port_row = tables["Port"].get(port_uuid)
+        if port_row is None:
+            continue
+        port_name = rows.text(port_row, "name")
+        if port_name in taken:
+            warnings.append(f"bridge {name}: port {port_name} is already on bridge {taken[port_name]}")
+            continue
+        taken[port_name] = name
+        ports.append(_port(port_uuid, port_row, tables, name, warnings))
+    if not any(interface.name == name for port in ports for interface in port.interfaces):
+        local = DesiredInterface("", name, "internal", "internal")
+        ports.append(DesiredPort("", name, PortVlan(), (local,)))
+    return DesiredBridge(
+        uuid=uuid,
+        name=name,
+        datapath_type=rows.text(row, "datapath_type") or "system",
+        ports=tuple(sorted(ports, key=lambda port: port.name)),
+        hwaddr=_mac(settings.get("hwaddr", "")),
+        datapath_id=_datapath_id(settings.get("datapath-id", "")),
+        mac_ageing=float(rows.number_option(settings, "mac-aging-time", int(DEFAULT_AGEING), 1)),
+        mac_table_size=rows.number_option(settings, "mac-table-size", DEFAULT_SIZE, 10),
+        forward_bpdu=settings.get("forward-bpdu") == "true",
+        flood_vlans=rows.integers(row, "flood_vlans"),
+    )
+
+
+def _port(uuid: str, row: Row, tables: Tables, bridge: str, warnings: list[str]) -> DesiredPort:
+    interfaces = [
+        _interface(i, tables["Interface"][i], bridge, warnings)
+        for i in rows.texts(row, "interfaces")
+        if i in tables["Interface"]
+    ]
+    return DesiredPort(
+        uuid=uuid,
+        name=rows.text(row, "name"),
+        vlan=_vlan(row),
+        interfaces=tuple(sorted(interfaces, key=lambda interface: interface.name)),
+        protected=rows.flag(row, "protected"),
+    )
+
+
+def _vlan(row: Row) -> PortVlan:
+    """Read the VLAN columns; without a mode, a port with a tag is an access port."""
+    tag = rows.integer(row, "tag")
+    mode = rows.text(row, "vlan_mode")
+    if mode in {known.value for known in VlanMode}:
+        vlan_mode = VlanMode(mode)
+    else:
+        vlan_mode = VlanMode.TRUNK if tag is None else VlanMode.ACCESS
+    priority_tags = rows.options(row, "other_config").get("priority-tags", "")
+    return PortVlan(
+        mode=vlan_mode,
+        tag=0 if tag is None or vlan_mode is VlanMode.TRUNK else tag,
+        trunks=frozenset() if vlan_mode is VlanMode.ACCESS else rows.integers(row, "trunks"),
+        priority_tags=priority_tags if priority_tags in ("if-nonzero", "always") else "never",
+    )
+
+
+def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> DesiredInterface:
+    name, type_ = rows.text(row, "name"), rows.text(row, "type")
+    if name == bridge:
+        type_ = "internal"
+    kind = _KINDS.get(type_, "")
+    settings = rows.options(row, "options")
+    hint = rows.integer(row, "ofport")
+    mtu = rows.integer(row, "mtu_request")
+    interface = DesiredInterface(
+        uuid=uuid,
+        name=name,
+        kind=kind,
+        type=type_,
+        error="" if kind else f"could not open network device {name} ({_UNKNOWN_KIND})",
+        ofport_request=rows.integer(row, "ofport_request"),
+        ofport_hint=hint if hint is not None and hint > 0 else None,
+        mac=_mac(rows.text(row, "mac")),
+        mtu=mtu or None,
+    )
+    if kind in TUNNEL_KINDS:
+        tunnel = parse_tunnel_options(name, kind, settings)
+        warnings += tunnel.warnings
+        return replace(interface, tunnel=tunnel.config, error=tunnel.error)
+    if kind == PATCH:
+        return replace(interface, peer=settings.get("peer", ""), error=_patch_error(name, settings))
+    return interface
+
+
+def _patch_error(name: str, settings: dict[str, str]) -> str:
+    peer = settings.get("peer", "")
+    if not peer:
+        return f"{name}: patch type requires valid 'peer' argument"
+    return f"{name}: patch peer must not be self" if peer == name else ""
+
+
+def _mac(text: str) -> str:
+    """Return a unicast Ethernet address as devices have it; "" where it is none."""
+    parts = text.lower().split(":")
+    if len(parts) != 6 or not all(len(p) == 2 and set(p) <= set("0123456789abcdef") for p in parts):
+        return ""
+    return "" if int(parts[0], 16) & 1 or not any(int(p, 16) for p in parts) else ":".join(parts)
+
+
+def _datapath_id(text: str) -> str:
+    digits = text.lower().removeprefix("0x")
+    if not digits or len(digits) > 16 or not set(digits) <= set("0123456789abcdef"):
+        return ""
+    return digits.zfill(16) if digits.strip("0") else ""
+
+
+def _without_twin_tunnels(bridges: list[DesiredBridge], warnings: list[str]) -> Iterator[DesiredBridge]:
+    """Give an error to each tunnel that receives just what another does that has the older claim."""
+    tunnels = sorted(
+        (
+            (interface.ofport_hint is None, interface.name, bridge.datapath_type, interface)
+            for bridge in bridges
+            for interface in bridge.interfaces()
+            if interface.tunnel is not None
+        ),
+        key=lambda claim: claim[:2],
+    )
+    owners: dict[tuple[object, ...], str] = {}
+    twins: set[str] = set()
+    for _, name, datapath_type, interface in tunnels:
+        assert interface.tunnel is not None
+        match = match_of(interface.tunnel, 0)
+        owner = owners.setdefault((datapath_type, interface.vport, match), name)
+        if owner != name:
+            twins.add(name)
+            warnings.append(f"{name}: attempting to add tunnel port with same config as port '{owner}'")
+    for bridge in bridges:
+        yield bridge if twins.isdisjoint(i.name for i in bridge.interfaces()) else _mark(bridge, twins)
+
+
+def _mark(bridge: DesiredBridge, twins: set[str]) -> DesiredBridge:
+    ports = [
+        replace(
+            port,
+            interfaces=tuple(
+                replace(i, error=f"could not add network device {i.name} to ofproto (File exists)")
+                if i.name in twins
+                else i
+                for i in port.interfaces
+            ),
+        )
+        for port in bridge.ports
+    ]
+    return replace(bridge, ports=tuple(ports))

@@ -1,0 +1,114 @@
+"""The datapaths that this daemon drives: what is observed of them, and the steps of a plan carried out.
+
+Rule: this is the only module that changes a datapath's ports or a network device.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datapath.link import Link, Links
+from datapath.provider import Datapath, DatapathError, Provider
+from vswitchd.plan import (
+    DATAPATH_NAMES,
+    Actual,
+    ActualDatapath,
+    AddPort,
+    CreateDatapath,
+    DeleteDatapath,
+    DeletePort,
+    Plan,
+    SetMac,
+    SetMtu,
+    Step,
+    Subject,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that the datapath refused."""
+
+    step: Step
+    errno: int
+    detail: str = ""  # in the datapath's own words
+
+
+Failures = Mapping[Subject, Failure]
+
+
+class Datapaths:
+    """Open datapaths by type."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+        self.handles: dict[str, Datapath] = {}
+
+    def observe(self, links: Links | None) -> Actual:
+        """Look at everything. Datapaths that are there already, from an earlier run, are opened."""
+        datapaths = {}
+        for type_, provider in self._providers.items():
+            name = DATAPATH_NAMES[type_]
+            try:
+                if type_ not in self.handles and name in provider.datapaths():
+                    self.handles[type_] = provider.open(name)
+                if handle := self.handles.get(type_):
+                    ports = {port.name: port for port in handle.ports()}
+                    datapaths[type_] = ActualDatapath(name, ports, provider.type != "dummy")
+            except DatapathError as error:
+                if error.errno not in (errno.ENODEV, errno.ENOENT):
+                    raise
+                self._forget(type_)  # somebody else has deleted it
+        found: list[Link] = links.all() if links is not None else []
+        return Actual(datapaths, {link.name: link for link in found}, frozenset(self._providers))
+
+    def apply(self, plan: Plan, links: Links | None) -> dict[Subject, Failure]:
+        """Carry out a plan. A step whose subject has failed before, or its whole datapath, is left out."""
+        failures: dict[Subject, Failure] = {}
+        for step in plan:
+            if (step.type, step.name) in failures or (step.type, "") in failures:
+                continue
+            try:
+                self._carry_out(step, links)
+            except DatapathError as error:
+                failures[step.type, step.name] = Failure(step, error.errno, error.detail)
+        return failures
+
+    def close(self, *, delete: bool) -> None:
+        """Let go of the datapaths; `delete` removes them with their ports."""
+        for type_, handle in self.handles.items():
+            if delete:
+                self._providers[type_].delete(DATAPATH_NAMES[type_])
+            handle.close()
+        self.handles.clear()
+
+    def _carry_out(self, step: Step, links: Links | None) -> None:
+        match step:
+            case CreateDatapath(type_):
+                self.handles[type_] = self._providers[type_].create(DATAPATH_NAMES[type_])
+            case DeleteDatapath(type_):
+                self._providers[type_].delete(DATAPATH_NAMES[type_])
+                self._forget(type_)
+            case AddPort(type_, spec):
+                self.handles[type_].add_port(spec)
+            case DeletePort(type_, _, port_no):
+                self._delete_port(type_, port_no)
+            case SetMac(_, name, mac):
+                if links is not None:
+                    links.set_mac(name, mac)
+            case SetMtu(_, name, mtu):
+                if links is not None:
+                    links.set_mtu(name, mtu)
+
+    def _delete_port(self, type_: str, port_no: int) -> None:
+        try:
+            self.handles[type_].delete_port(port_no)
+        except DatapathError as error:
+            if error.errno != errno.ENODEV:  # it is gone already
+                raise
+
+    def _forget(self, type_: str) -> None:
+        if handle := self.handles.pop(type_, None):
+            handle.close()

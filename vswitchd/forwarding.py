@@ -1,0 +1,102 @@
+"""The state by which the packets of one datapath are switched, and what is learned from them.
+
+Rule: it is changed by set_switch() when the configuration is applied, and by what packets and flows teach.
+Each change tells which flows have to be translated again: no flow outlives what it was decided by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from datapath.provider import FlowDel, FlowPut, Operation
+from switching.mac_table import MacTable, Place
+from switching.switch import Switch
+from switching.xlate import Decision, Learned, xlate
+from vswitchd.config import DesiredBridge
+from vswitchd.flowbook import FlowBook, Record, flow_id
+
+DEFAULT_FLOW_LIMIT = 200_000
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went through a port that has no device of its own to count: a tunnel or a patch port."""
+
+    rx_packets: int = 0
+    rx_bytes: int = 0
+    tx_packets: int = 0
+    tx_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Forwarding:
+    """One datapath's bridges, their MAC tables, and the flows made from them."""
+
+    switch: Switch = field(default_factory=lambda: Switch({}))
+    tables: dict[str, MacTable] = field(default_factory=dict)  # by name of the bridge
+    book: FlowBook = field(default_factory=FlowBook)
+    counters: dict[str, Counters] = field(default_factory=dict)  # by name of the port
+    flow_limit: int = DEFAULT_FLOW_LIMIT
+    max_idle: float = 10.0
+    upcalls: int = 0  # packets that were decided here
+
+
+def set_switch(state: Forwarding, switch: Switch, bridges: Iterable[DesiredBridge]) -> None:
+    """Take over a new picture of the bridges. Flows have to be translated again after it."""
+    state.switch = switch
+    for bridge in bridges:
+        table = state.tables.setdefault(bridge.name, MacTable(bridge.name))
+        table.ageing = bridge.mac_ageing
+        table.set_size(bridge.mac_table_size)
+        if bridge.name in switch.bridges:
+            table.keep_ports(frozenset(port.name for port in switch.bridges[bridge.name].ports))
+    for gone in state.tables.keys() - switch.bridges.keys():
+        del state.tables[gone]
+
+
+def learn(state: Forwarding, learned: Iterable[Learned], heard: float) -> list[Place]:
+    """Carry out the side effects of a decision; return what the MAC tables answer differently now."""
+    changed: list[Place] = []
+    for bridge, vlan, mac, port in learned:
+        if table := state.tables.get(bridge):
+            changed += table.learn(vlan, mac, port, heard)
+    return changed
+
+
+def count(state: Forwarding, decision: Decision, packets: int, octets: int) -> None:
+    """Add packets to the counters of the ports that a decision leads through."""
+    for name in decision.inputs:
+        counters = state.counters.setdefault(name, Counters())
+        counters.rx_packets += packets
+        counters.rx_bytes += octets
+    for name in decision.outputs:
+        counters = state.counters.setdefault(name, Counters())
+        counters.tx_packets += packets
+        counters.tx_bytes += octets
+
+
+def translate_again(state: Forwarding, records: Iterable[Record]) -> list[Operation]:
+    """Decide flows anew, without side effects; return what changes in the datapath."""
+    operations: list[Operation] = []
+    for record in records:
+        decision = xlate(record.key, state.switch, state.tables)
+        if flow_id(record.key, decision.mask) != record.ufid:  # it looks at other fields now: another flow
+            state.book.remove(record.ufid)
+            operations.append(FlowDel(record.ufid))
+            continue
+        before = record.actions
+        if decision != record.decision:
+            state.book.decide(record, decision)
+        if decision.actions != before:
+            operations.append(
+                FlowPut(
+                    record.ufid, record.key, decision.mask, decision.actions, record.wire_key, modify=True
+                )
+            )
+    return operations
+
+
+def places_changed(state: Forwarding, places: Iterable[Place]) -> list[Operation]:
+    """Translate the flows again that depend on these addresses."""
+    return translate_again(state, state.book.looking_at(places))

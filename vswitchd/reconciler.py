@@ -1,0 +1,165 @@
+"""One pass from the database's rows to the datapaths, and back to what the rows shall say.
+
+Rule: reconcile() reads everything anew and remembers nothing of why it was called. It is synchronous; the daemon
+around it waits, and carries the writes to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from appctl import vlog
+from datapath.link import Links
+from datapath.provider import DatapathError, Operation, Provider
+from vswitchd.config import Desired, DesiredInterface, read_config
+from vswitchd.datapaths import Datapaths, Failure
+from vswitchd.forwarding import Forwarding, set_switch
+from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
+from vswitchd.picture import draw, present_interfaces
+from vswitchd.plan import Actual, DeletePort, Plan, Subject, plan
+from vswitchd.revalidate import adopt, translate_all
+from vswitchd.rows import Tables
+from vswitchd.speeds import LinkSpeeds
+from vswitchd.status import Observation, Writes, describe, error_text, interface_error, switch_columns
+
+log = vlog.module("bridge")
+
+
+class Reconciler:
+    """The switch: its configuration, its datapaths and how they forward."""
+
+    def __init__(self, providers: Mapping[str, Provider], links: Links | None) -> None:
+        """`links` is None where ports are not network devices."""
+        self.types = tuple(providers)
+        self.datapaths = Datapaths(providers)
+        self.forwardings: dict[str, Forwarding] = {}  # by type of the datapath
+        self.desired = Desired()
+        self.actual = Actual()
+        self.numbers: dict[str, BridgeNumbers] = {}  # by bridge
+        self.failures: dict[Subject, Failure] = {}
+        self._links = links
+        self._speeds = LinkSpeeds()
+        self._errors: dict[str, str] = {}  # of interfaces, as last logged
+        self._warnings: frozenset[str] = frozenset()
+
+    def reconcile(self, tables: Tables, now: float) -> None:
+        """Make the datapaths what the database says. DatapathError where one cannot even be looked at."""
+        self.desired = read_config(tables)
+        self.actual = self.datapaths.observe(self._links)
+        steps = plan(self.desired, self.actual)
+        self.failures = self.datapaths.apply(steps, self._links)
+        if steps:
+            self.actual = self.datapaths.observe(self._links)
+        before = self.numbers
+        self.numbers = {
+            bridge.name: assign(
+                bridge,
+                present_interfaces(bridge, self.actual.datapaths.get(bridge.datapath_type)),
+                before.get(bridge.name, NO_NUMBERS),
+            )
+            for bridge in self.desired.bridges
+        }
+        self._switch_over(steps, now)
+        self._log(before)
+
+    def observation(self, tables: Tables, *, refresh: bool) -> Writes:
+        """Return what the database shall say of bridges and interfaces; `refresh` looks anew, counters too."""
+        if refresh:
+            self.actual = self.datapaths.observe(self._links)
+        counters = {n: c for state in self.forwardings.values() for n, c in state.counters.items()}
+        return describe(
+            Observation(
+                self.desired,
+                self.actual,
+                self.failures,
+                self.numbers,
+                {"system": kernel_version()},
+                self._speeds.of(self.actual.links.values()),
+                counters,
+            ),
+            statistics=refresh,
+        )
+
+    def own_columns(self) -> Writes:
+        """Return what the row of Open_vSwitch says of this program."""
+        return {("Open_vSwitch", self.desired.uuid): switch_columns(self.types)} if self.desired.uuid else {}
+
+    def is_incomplete(self) -> bool:
+        """Tell whether a step failed, or an interface waits for a device: then trying again may help."""
+        return bool(self.failures)
+
+    def run(self, type_: str, operations: Collection[Operation]) -> None:
+        """Hand operations to a datapath, if it is still there."""
+        handle = self.datapaths.handles.get(type_)
+        if handle is not None and operations:
+            try:
+                handle.run(operations)
+            except DatapathError as error:
+                log.warn("%s", error_text(error))
+
+    def _switch_over(self, steps: Plan, now: float) -> None:
+        """Let packets be decided by the new configuration, and flows with them."""
+        switches = draw(self.desired, self.actual, self.numbers)
+        for gone in self.forwardings.keys() - switches.keys():
+            del self.forwardings[gone]
+        for type_, switch in switches.items():
+            state = self.forwardings.get(type_)
+            fresh = state is None
+            if state is None:
+                state = self.forwardings[type_] = Forwarding()
+            unchanged = not fresh and not steps and switch.bridges == state.switch.bridges
+            state.flow_limit, state.max_idle = self.desired.flow_limit, self.desired.max_idle
+            bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
+            set_switch(state, switch, bridges)
+            if fresh:
+                self.run(type_, self._adopt(type_, state, now))
+            elif not unchanged:
+                self.run(type_, translate_all(state))
+
+    def _adopt(self, type_: str, state: Forwarding, now: float) -> list[Operation]:
+        try:
+            handle = self.datapaths.handles[type_]
+            flows = list(handle.flows())
+            if any(not flow.ufid for flow in flows):  # nobody could ever delete these one by one
+                handle.flush_flows()
+                return []
+            return adopt(state, flows, now)
+        except DatapathError as error:
+            log.warn("%s", error_text(error))
+            return []
+
+    def _log(self, before: Mapping[str, BridgeNumbers]) -> None:
+        """Say what became different: ports that came and went, what is wrong since now."""
+        for warning in self.desired.warnings:
+            if warning not in self._warnings:
+                log.warn("%s", warning)
+        self._warnings = frozenset(self.desired.warnings)
+        for failure in self.failures.values():
+            if isinstance(failure.step, DeletePort):
+                log.warn("could not delete port %s (error %d)", failure.step.name, failure.errno)
+        for name in before.keys() | self.numbers.keys():
+            old = before.get(name, NO_NUMBERS).ofports
+            new = self.numbers.get(name, NO_NUMBERS).ofports
+            for interface in old.keys() - new.keys():
+                log.info("bridge %s: deleted interface %s on port %d", name, interface, old[interface])
+            for interface in new.keys() - old.keys():
+                log.info("bridge %s: added interface %s on port %d", name, interface, new[interface])
+        errors = {interface.name: error for interface, error in self.errors()}
+        for interface_name, error in errors.items():
+            if self._errors.get(interface_name) != error:
+                log.warn("%s", error)
+        self._errors = errors
+
+    def errors(self) -> list[tuple[DesiredInterface, str]]:
+        """List the interfaces that do not work, and why."""
+        return [
+            (interface, error)
+            for bridge in self.desired.bridges
+            for interface in bridge.interfaces()
+            if (error := interface_error(interface, bridge, self.actual, self.failures))
+        ]
+
+
+def kernel_version() -> str:
+    """Name the version of the kernel's datapath: the module in the kernel's tree has none of its own."""
+    return "<unknown>"
