@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import immutables
 import orjson
@@ -347,6 +347,8 @@ def format_datum(column_type: ColumnType, value: Value) -> Any:
         return format_atom(atomic, value)  # type: ignore[arg-type]
     if column_type.value is not None:
         return _format_map(column_type, value)  # type: ignore[arg-type]
+    if not value:
+        return ["set", []]
     atoms: list[Atom] = list(value)  # type: ignore[arg-type]
     if len(atoms) == 1:
         return format_atom(atomic, atoms[0])
@@ -372,11 +374,9 @@ def delta_between(column_type: ColumnType, old: Value, new: Value) -> Delta:
     if old is new:
         return NO_DELTA
     if column_type.value is None:
-        assert isinstance(old, Set)
-        assert isinstance(new, Set)
-        return Delta(dict.fromkeys(old - new), dict.fromkeys(new - old))
-    assert isinstance(old, Mapping)
-    assert isinstance(new, Mapping)
+        left, came = cast(Set[Atom], old), cast(Set[Atom], new)
+        return Delta(dict.fromkeys(left - came), dict.fromkeys(came - left))
+    old, new = cast(Mapping[Atom, Atom], old), cast(Mapping[Atom, Atom], new)
     removed = {k: v for k, v in old.items() if k not in new or new[k] != v}
     added = {k: v for k, v in new.items() if k not in old or old[k] != v}
     return Delta(removed, added)
@@ -424,9 +424,7 @@ def _apply_set_delta(value: Value, delta: Delta) -> Value:
     return PersistentSet(mutation.finish())
 
 
-def absorb_delta(
-    removed: dict[Atom, Atom | None], added: dict[Atom, Atom | None], second: Delta
-) -> None:
+def absorb_delta(removed: dict[Atom, Atom | None], added: dict[Atom, Atom | None], second: Delta) -> None:
     """Make (removed, added) the change that it and then `second` make together; in place."""
     for key, value in second.removed.items():
         if key in added:
@@ -462,13 +460,12 @@ def diff_of_delta(column_type: ColumnType, delta: Delta) -> Value:
 def delta_of_diff(column_type: ColumnType, value: Value, diff: Value) -> Delta:
     """The change that a difference, as `diff_of_delta` makes it, makes to `value`."""
     if column_type.value is None:
-        assert isinstance(diff, Set)
-        assert isinstance(value, Set)
+        atoms, there = cast(Set[Atom], diff), cast(Set[Atom], value)
         return Delta(
-            {atom: None for atom in diff if atom in value}, {atom: None for atom in diff if atom not in value}
+            {atom: None for atom in atoms if atom in there},
+            {atom: None for atom in atoms if atom not in there},
         )
-    assert isinstance(diff, Mapping)
-    assert isinstance(value, Mapping)
+    diff, value = cast(Mapping[Atom, Atom], diff), cast(Mapping[Atom, Atom], value)
     removed: dict[Atom, Atom | None] = {k: value[k] for k in diff if k in value}
     added: dict[Atom, Atom | None] = {k: v for k, v in diff.items() if k not in value or value[k] != v}
     return Delta(removed, added)

@@ -304,6 +304,15 @@ def _parse_column(path: str, name: str, json: object) -> ColumnSchema:
 
 
 def _parse_column_type(path: str, json: str | dict[str, Any]) -> ColumnType:
+    """Equal types are one object: what is cached for a type is then found without comparing types."""
+    column_type = _read_column_type(path, json)
+    return _TYPES.setdefault(column_type, column_type)
+
+
+_TYPES: dict[ColumnType, ColumnType] = {}
+
+
+def _read_column_type(path: str, json: str | dict[str, Any]) -> ColumnType:
     if isinstance(json, str):
         return ColumnType(_parse_base_type(path, json))
     try:

@@ -13,7 +13,6 @@ import orjson
 from ovsdb.datum import (
     Delta,
     Value,
-    default_value,
     delta_between,
     diff_of_delta,
     diff_type,
@@ -121,11 +120,11 @@ def row_json(row: Row, columns: Iterable[Column]) -> bytes:
 
 def row_json_without_defaults(row: Row, columns: Iterable[Column]) -> bytes:
     """A <row> with those of the given columns that do not have the default value."""
-    members = [
-        column.prefix + column.wire(row)
-        for column in columns
-        if column.get(row) != default_value(column.type)
-    ]
+    members = []
+    for column in columns:
+        value = column.get(row)
+        if value is not column.default and value != column.default:  # mostly the very object: 2 µs a row less
+            members.append(column.prefix + column.wire(row))
     return b"{" + b",".join(members) + b"}"
 
 

@@ -10,6 +10,7 @@ The cost is that of the change: references are counted from what left a column a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from typing import cast
 
 from ovsdb.datum import Delta, Value, apply_delta, format_value_text
 from ovsdb.engine.changes import Changeset, RowChange
@@ -55,16 +56,15 @@ def _references(column: Column, value: Value | Delta, weak: bool, added: bool = 
         part = value.added if added else value.removed
     else:
         part = value
-    if not isinstance(part, Mapping | Set):
-        assert column.key_ref is not None
-        return [(column.key_ref, str(part))]
+    if column.type.is_scalar:
+        return [(cast(str, column.key_ref), cast(str, part))]
+    part = cast(Mapping[Atom, Atom], part)  # or a set: both give their keys
     found: list[Reference] = []
     if column.key_ref is not None and column.key_weak == weak:
         table = column.key_ref
-        found = [(table, str(atom)) for atom in part]
+        found = [(table, cast(str, atom)) for atom in part]
     if column.value_ref is not None and column.value_weak == weak:
-        assert isinstance(part, Mapping)
-        found += [(column.value_ref, str(atom)) for atom in part.values()]
+        found += [(column.value_ref, cast(str, atom)) for atom in part.values()]
     return found
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Set
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Set, Sized
+from typing import Any, NamedTuple, cast
 
 from ovsdb.datum import (
-    NO_DELTA,
     Delta,
     Symbols,
     Value,
@@ -31,7 +30,7 @@ from ovsdb.errors import (
     UnknownColumn,
     UnknownMutator,
 )
-from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, BaseType, ColumnType
+from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
 
 
 class Mutation(NamedTuple):
@@ -138,44 +137,39 @@ def _parse_deleted(column_type: ColumnType, wire: Any, symbols: Symbols) -> Valu
 
 def mutate(mutation: Mutation, value: Value) -> tuple[Value, Delta | None]:
     """The new value, and what changed in a set or map; None: compare the two.  Raises an OvsdbError."""
+    column_type = mutation.column.type
     if mutation.mutator == "insert":
-        delta = _inserted(value, mutation.value)
+        delta = _inserted(column_type, value, mutation.value)
     elif mutation.mutator == "delete":
-        delta = _deleted(value, mutation.value)
+        delta = _deleted(column_type, value, mutation.value)
     else:
         return _calculate(mutation, value), None
     if not delta:
         return value, delta
-    column_type = mutation.column.type
     changed = apply_delta(column_type, value, delta)
-    assert isinstance(changed, Set | Mapping)
-    size = len(changed)
+    size = len(cast(Sized, changed))
     if size < column_type.min or (column_type.max is not None and size > column_type.max):
         raise ConstraintViolation(f"Attempted to store {size} elements in {column_type.english()}.")
     return changed, delta
 
 
-def _inserted(value: Value, new: Value) -> Delta:
+def _inserted(column_type: ColumnType, value: Value, new: Value) -> Delta:
     """Of a map, pairs whose key is there already stay as they are."""
-    if isinstance(new, Mapping):
-        assert isinstance(value, Mapping)
-        return Delta({}, {key: other for key, other in new.items() if key not in value})
-    assert isinstance(new, Set)
-    assert isinstance(value, Set)
-    return Delta({}, {atom: None for atom in new if atom not in value})
+    if column_type.is_map:
+        there, pairs = cast(Mapping[Atom, Atom], value), cast(Mapping[Atom, Atom], new)
+        return Delta({}, {key: other for key, other in pairs.items() if key not in there})
+    present, atoms = cast(Set[Atom], value), cast(Set[Atom], new)
+    return Delta({}, {atom: None for atom in atoms if atom not in present})
 
 
-def _deleted(value: Value, gone: Value) -> Delta:
-    if isinstance(value, Mapping):
+def _deleted(column_type: ColumnType, value: Value, gone: Value) -> Delta:
+    if column_type.is_map:
+        there = cast(Mapping[Atom, Atom], value)
         if isinstance(gone, Mapping):
-            pairs = {k: v for k, v in gone.items() if k in value and value[k] == v}
-            return Delta(pairs, {})
-        assert isinstance(gone, Set)
-        return Delta({key: value[key] for key in gone if key in value}, {})
-    assert isinstance(gone, Set)
-    assert isinstance(value, Set)
-    present = {atom: None for atom in gone if atom in value}
-    return Delta(present, {}) if present else NO_DELTA
+            return Delta({k: v for k, v in gone.items() if k in there and there[k] == v}, {})
+        return Delta({key: there[key] for key in cast(Set[Atom], gone) if key in there}, {})
+    present, atoms = cast(Set[Atom], value), cast(Set[Atom], gone)
+    return Delta({atom: None for atom in atoms if atom in present}, {})
 
 
 def _calculate(mutation: Mutation, value: Value) -> Value:

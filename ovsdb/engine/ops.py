@@ -30,7 +30,7 @@ from ovsdb.errors import (
     TimedOut,
     UnknownColumn,
 )
-from ovsdb.members import Members
+from ovsdb.members import Members, is_identifier
 
 EMPTY: dict[str, object] = {}  # the result of operations that have none
 
@@ -76,8 +76,10 @@ class Step:
 
     def table(self) -> TxnTable:
         """The table that the operation names."""
-        name = self.members.identifier("table")
+        name = self.members.required("table", str)
         if name not in self.txn.tables:
+            if not is_identifier(name):
+                raise self.members.error("Type mismatch for member 'table'.")
             raise self.members.error(f"No table named {name}.")
         return self.txn.table(name)
 
@@ -342,9 +344,11 @@ _READ_ONLY = frozenset(("select", "wait", "commit", "abort", "comment", "assert"
 def execute(txn: Transaction, context: Context, wire: Any, what: str) -> object:
     """Execute one operation; `what` names it in errors.  Raises an OvsdbError or Blocked."""
     members = Members(wire, what)
-    name = members.identifier("op")
+    name = members.required("op", str)
     operation = OPERATIONS.get(name)
     if operation is None:
+        if not is_identifier(name):
+            raise members.error("Type mismatch for member 'op'.")
         raise members.error(f'No operation "{name}"')
     if context.read_only and name not in _READ_ONLY:
         raise NotAllowed(f"{name} operation not allowed when database server is in read only mode")

@@ -28,6 +28,8 @@ class Column:
     """A column at work: its place in Row.values and the functions of its type."""
 
     __slots__ = (
+        "default",
+        "default_wire",
         "index",
         "key_ref",
         "key_weak",
@@ -48,6 +50,8 @@ class Column:
         self.mutable = schema.mutable
         self.persistent = not schema.ephemeral
         self.parse: Parser = parser(schema.type)
+        self.default: Value = default_value(schema.type)
+        self.default_wire = orjson.dumps(format_datum(schema.type, self.default))
         self.prefix = orjson.dumps(schema.name) + b":"  # of a member of a <row> on the wire
         key, value = schema.type.key, schema.type.value
         self.key_ref = key.ref_table  # the table that keys refer to, if any
@@ -57,15 +61,18 @@ class Column:
 
     def get(self, row: Row) -> Value:
         """The column's value."""
-        if self.index >= 0:
-            return row.values[self.index]
-        return row.uuid if self.index == UUID_INDEX else row.version
+        index = self.index
+        if index >= 0:
+            return row.values[index]
+        return row.uuid if index == UUID_INDEX else row.version
 
     def wire(self, row: Row) -> bytes:
         """The column's value as JSON; encoded once for each row."""
         index = self.index
         if index < 0:
             return b'["uuid","%b"]' % cast(str, self.get(row)).encode()
+        if row.values[index] is self.default:  # most columns of most rows
+            return self.default_wire
         wire = row.wire
         if wire is None:
             wire = row.wire = [None] * len(row.values)
@@ -80,11 +87,16 @@ class Column:
 
 def hash_key(value: Value) -> object:
     """Something to put into a dict that is equal where values are equal."""
+    if type(value) in _HASHABLE:  # first: 0.1 µs against 1 µs for the abstract types below
+        return value
     if isinstance(value, Mapping):
         return frozenset(value.items())
     if isinstance(value, Set):
         return frozenset(value)
     return value
+
+
+_HASHABLE = frozenset((str, int, bool, float, frozenset))
 
 
 class HashIndex:
@@ -155,11 +167,11 @@ class Table:
         self.by_name: dict[str, Column] = {column.name: column for column in self.columns}
         self.by_name["_uuid"] = self.uuid_column
         self.by_name["_version"] = self.version_column
-        self.defaults: tuple[Value, ...] = tuple(default_value(c.type) for c in self.columns)
+        self.defaults: tuple[Value, ...] = tuple(column.default for column in self.columns)
         self.invalid_defaults: dict[str, str] = {}  # column that must be given → why its default is invalid
         for column in self.columns:
             try:
-                check_value(column.type, default_value(column.type))
+                check_value(column.type, column.default)
             except ConstraintViolation as error:
                 self.invalid_defaults[column.name] = error.details
         self.strong_columns = tuple(
