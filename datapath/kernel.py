@@ -85,13 +85,8 @@ class KernelProvider:
     type = "system"
 
     def datapaths(self) -> list[str]:
-        """Name the datapaths; none where the module is not there."""
-        try:
-            families = Families()
-        except DatapathError as error:
-            if error.errno == errno.ENOENT:
-                return []
-            raise
+        """Name the datapaths; DatapathError(ENOENT) where the module is not there."""
+        families = Families()
         try:
             request = ovs.datapath_request(ovs.CMD_GET)
             found = families.transact(families.datapath, message.NLM_F_DUMP, request, "list datapaths")

@@ -212,7 +212,7 @@ class Provider(Protocol):
     type: str  # "system", "netdev" or "dummy", as in Bridge.datapath_type
 
     def datapaths(self) -> list[str]:
-        """Name the datapaths of this kind that are there."""
+        """Name the datapaths of this kind that are there. DatapathError(ENOENT): this system has none."""
 
     def open(self, name: str) -> Datapath:
         """Open a datapath that is there; DatapathError(ENODEV) else."""

@@ -1,0 +1,1 @@
+"""The commands of ovs-dpctl, served by ovs-vswitchd too: functions on datapath providers."""

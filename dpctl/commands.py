@@ -1,0 +1,86 @@
+"""The commands of ovs-dpctl, which ovs-vswitchd serves too as dpctl/*.
+
+Rule: a command is a function of its targets, options and arguments to what it prints; it raises DpctlError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from datapath.odp_flow import format_actions, parse_actions
+from datapath.odp_values import OdpTextError
+from dpctl import flows, ports, show
+from dpctl.errors import DpctlError
+from dpctl.options import Options, take_options
+from dpctl.targets import Targets
+
+Run = Callable[[Targets, Options, list[str]], str]
+
+
+class Command(NamedTuple):
+    """A command: how it is called, how many arguments it takes, what it does."""
+
+    usage: str
+    least: int
+    most: int  # 1000: any number
+    run: Run
+    writes: bool = False
+
+
+_MANY = 1000
+
+
+def _parse_actions(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print actions as they are understood."""
+    try:
+        return f"{format_actions(parse_actions(arguments[0]))}\n"
+    except OdpTextError:
+        raise DpctlError("odp_actions_from_string (Invalid argument)") from None
+
+
+def _list_commands(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """List the commands with their arguments."""
+    return "The available commands are:\n" + "".join(
+        f"  {name:<23} {command.usage}\n" for name, command in COMMANDS.items()
+    )
+
+
+COMMANDS: dict[str, Command] = {
+    "add-dp": Command("dp [iface...]", 1, _MANY, ports.add_dp, True),
+    "del-dp": Command("dp", 1, 1, ports.del_dp, True),
+    "add-if": Command("dp iface...", 2, _MANY, ports.add_if, True),
+    "del-if": Command("dp iface...", 2, _MANY, ports.del_if, True),
+    "set-if": Command("dp iface...", 2, _MANY, ports.set_if, True),
+    "dump-dps": Command("", 0, 0, show.dump_dps),
+    "show": Command("[-s] [dp...]", 0, _MANY, show.show),
+    "dump-flows": Command("[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, flows.dump_flows),
+    "add-flow": Command("[dp] flow actions", 2, 3, flows.add_flow, True),
+    "mod-flow": Command("[dp] flow actions", 2, 3, flows.mod_flow, True),
+    "get-flow": Command("[dp] ufid", 1, 2, flows.get_flow),
+    "del-flow": Command("[dp] flow", 1, 2, flows.del_flow, True),
+    "add-flows": Command("[dp] file", 1, 2, flows.add_flows, True),
+    "mod-flows": Command("[dp] file", 1, 2, flows.mod_flows, True),
+    "del-flows": Command("[dp] [file]", 0, 2, flows.del_flows, True),
+    "cache-get-size": Command("[dp]", 0, 1, show.cache_get_size),
+    "list-commands": Command("", 0, _MANY, _list_commands),
+    "parse-actions": Command("actions", 1, 1, _parse_actions),
+}
+
+
+def run(targets: Targets, words: Sequence[str]) -> str:
+    """Carry out a command with its options and arguments; return what it prints, or raise DpctlError."""
+    options, arguments = take_options(words)
+    if not arguments:
+        raise DpctlError("missing command name; use --help for help")
+    name = arguments.pop(0)
+    command = COMMANDS.get(name)
+    if command is None:
+        raise DpctlError(f"unknown command '{name}'; use --help for help")
+    if len(arguments) < command.least:
+        raise DpctlError(f"'{name}' command requires at least {command.least} arguments")
+    if len(arguments) > command.most:
+        raise DpctlError(f"'{name}' command takes at most {command.most} arguments")
+    if command.writes and options.read_only:
+        raise DpctlError(f"'{name}' command does not work in read only mode")
+    return command.run(targets, options, arguments)

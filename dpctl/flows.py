@@ -1,0 +1,245 @@
+"""dump-flows, get-flow, add-flow, mod-flow, del-flow, del-flows and the same from files.
+
+Every flow that is added gets an identifier (UFID), a random one where none is given. So a flow that is
+named by its key alone is looked for among all flows; one that another program added without UFID can only
+be flushed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from datapath.odp_flow import format_flow, format_stats, parse_actions, parse_ufid
+from datapath.odp_text import parse_key
+from datapath.odp_values import OdpTextError
+from datapath.packet.flowkey import FlowKey, masked
+from datapath.provider import Datapath, DatapathError, Flow, FlowPut
+from dpctl.errors import DpctlError, because
+from dpctl.filter import parse_filter
+from dpctl.options import Options
+from dpctl.targets import Targets
+
+
+@contextlib.contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Turn a datapath's refusal into a command's error."""
+    try:
+        yield
+    except DatapathError as error:
+        raise DpctlError(because(what, error.errno)) from None
+
+
+def _port_numbers(datapath: Datapath) -> dict[str, int]:
+    with _refused("listing ports failed"):
+        return {port.name: port.port_no for port in datapath.ports()}
+
+
+def _port_names(datapath: Datapath, options: Options) -> dict[int, str] | None:
+    if not options.port_names:
+        return None
+    return {number: name for name, number in _port_numbers(datapath).items()}
+
+
+def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print the flows; with filter=..., those that could match the same packets."""
+    filters = [word for word in arguments if word.startswith(("filter=", "type=", "pmd="))]
+    plain = [word for word in arguments if word not in filters]
+    if any(word.startswith("type=") for word in filters):
+        raise DpctlError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
+    name, _rest = targets.optional(plain, others=0)
+    with targets.open(name, "opening datapath") as datapath:
+        ports = _port_numbers(datapath) if filters else {}
+        wanted = [_parse_filter(word, ports) for word in filters if word.startswith("filter=")]
+        names = _port_names(datapath, options)
+        with _refused("dumping flows failed"):
+            flows = list(datapath.flows())
+    now = time.monotonic()
+    shown = (flow for flow in flows if all(_overlaps(flow, key, mask) for key, mask in wanted))
+    return "".join(f"{format_flow(flow, now, verbose=options.more, names=names)}\n" for flow in shown)
+
+
+def _parse_filter(word: str, ports: dict[str, int]) -> tuple[FlowKey, FlowKey]:
+    try:
+        return parse_filter(word.removeprefix("filter="), ports)
+    except OdpTextError as error:
+        raise DpctlError(because(f"Failed to parse filter ({error})", errno.EINVAL)) from None
+
+
+def _overlaps(flow: Flow, key: FlowKey, mask: FlowKey) -> bool:
+    """Tell whether some packet matches both."""
+    return not any((a ^ b) & m & n for a, b, m, n in zip(flow.key, key, flow.mask, mask, strict=True))
+
+
+def get_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print the flow of a UFID."""
+    name, rest = targets.optional(arguments, others=1)
+    ufid = _ufid(rest[0])[0]
+    if not ufid:
+        raise DpctlError(because("parsing flow ufid", errno.EINVAL))
+    with targets.open(name, "opening datapath") as datapath:
+        with _refused("getting flow"):
+            flow = datapath.flow(ufid)
+        if flow is None:
+            raise DpctlError(because("getting flow", errno.ENOENT))
+        names = _port_names(datapath, options)
+    return f"{format_flow(flow, time.monotonic(), verbose=options.more, names=names)}\n"
+
+
+def _ufid(text: str) -> tuple[bytes, str]:
+    try:
+        return parse_ufid(text)
+    except OdpTextError:
+        raise DpctlError(because("parsing flow ufid", errno.EINVAL)) from None
+
+
+def _parse(text: str, ports: dict[str, int]) -> tuple[bytes, FlowKey, FlowKey]:
+    ufid, key_text = _ufid(text)
+    try:
+        return ufid, *parse_key(key_text, ports)
+    except OdpTextError as error:
+        raise DpctlError(because(f"parsing flow key ({error})", errno.EINVAL)) from None
+
+
+def _parse_put(flow: str, actions: str, ports: dict[str, int]) -> FlowPut:
+    ufid, key, mask = _parse(flow, ports)
+    try:
+        return FlowPut(ufid, key, mask, parse_actions(actions, ports))
+    except OdpTextError:
+        raise DpctlError(because("parsing actions", errno.EINVAL)) from None
+
+
+def _find(datapath: Datapath, ufid: bytes, key: FlowKey, mask: FlowKey) -> Flow | None:
+    """Look a flow up by its identifier or, without one, by what it matches."""
+    if ufid:
+        return datapath.flow(ufid)
+    for flow in datapath.flows():
+        same_key = masked(flow.key, flow.mask) == masked(key, flow.mask)
+        if same_key and masked(flow.key, mask) == masked(key, mask):
+            return flow
+    return None
+
+
+def add_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Install a flow."""
+    name, rest = targets.optional(arguments, others=2)
+    with targets.open(name, "opening datapath") as datapath:
+        _add(datapath, _parse_put(rest[0], rest[1], _port_numbers(datapath)))
+    return ""
+
+
+def _add(datapath: Datapath, put: FlowPut) -> None:
+    with _refused("updating flow table"):
+        datapath.put_flow(put if put.ufid else replace(put, ufid=os.urandom(16)))
+
+
+def mod_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Give a flow other actions."""
+    name, rest = targets.optional(arguments, others=2)
+    with targets.open(name, "opening datapath") as datapath:
+        return _modify(datapath, _parse_put(rest[0], rest[1], _port_numbers(datapath)), options)
+
+
+def _modify(datapath: Datapath, put: FlowPut, options: Options) -> str:
+    with _refused("updating flow table"):
+        found = _find(datapath, put.ufid, put.key, put.mask)
+        if found is None:
+            if not options.may_create:
+                raise DpctlError(because("updating flow table", errno.ENOENT))
+            _add(datapath, put)
+            return ""
+        if options.clear:  # counters start anew with a new flow
+            datapath.delete_flow(found.ufid)
+        datapath.put_flow(
+            replace(put, ufid=found.ufid, key=found.key, mask=found.mask, modify=not options.clear)
+        )
+    return f"{format_stats(found.stats, time.monotonic())}\n" if options.statistics else ""
+
+
+def del_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Remove a flow."""
+    name, rest = targets.optional(arguments, others=1)
+    with targets.open(name, "opening datapath") as datapath:
+        return _delete(datapath, rest[0], options)
+
+
+def _delete(datapath: Datapath, text: str, options: Options) -> str:
+    ufid, key, mask = _parse(text, _port_numbers(datapath))
+    with _refused("deleting flow"):
+        found = _find(datapath, ufid, key, mask)
+        stats = datapath.delete_flow(found.ufid) if found else None
+    if stats is None:
+        missing = because("deleting flow", errno.ENOENT)
+        raise DpctlError(missing if ufid else f"{missing}\nPerhaps you need to specify a UFID?")
+    return f"{format_stats(stats, time.monotonic())}\n" if options.statistics else ""
+
+
+def del_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Remove all flows, or those in a file."""
+    name, rest = targets.optional(arguments, others=1)
+    with targets.open(name, "opening datapath") as datapath:
+        if rest:
+            return _from_file(datapath, rest[0], options, "delete")
+        with _refused("deleting all flows"):
+            datapath.flush_flows()
+    return ""
+
+
+def add_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Install the flows in a file."""
+    name, rest = targets.optional(arguments, others=1)
+    with targets.open(name, "opening datapath") as datapath:
+        return _from_file(datapath, rest[0], options, "add")
+
+
+def mod_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Change the flows in a file."""
+    name, rest = targets.optional(arguments, others=1)
+    with targets.open(name, "opening datapath") as datapath:
+        return _from_file(datapath, rest[0], options, "modify")
+
+
+def _from_file(datapath: Datapath, path: str, options: Options, default: str) -> str:
+    """Carry out a file's lines, [add|modify|delete] FLOW [ACTIONS]; one that fails is skipped."""
+    errors: list[str] = []
+    output = ""
+    for number, line in enumerate(_read_lines(path), 1):
+        text = line.split("#", 1)[0].strip()
+        word, _blank, rest = text.partition(" ")
+        command, flow = (word, rest.strip()) if word in ("add", "modify", "delete") else (default, text)
+        if not flow:
+            continue
+        try:
+            output += _one_line(datapath, command, flow, options)
+        except DpctlError as error:
+            errors += [*error.messages, f"Failed parsing line number {number}, skipped!"]
+    if errors:
+        raise DpctlError(*errors, output=output)
+    return output
+
+
+def _one_line(datapath: Datapath, command: str, flow: str, options: Options) -> str:
+    if command == "delete":
+        return _delete(datapath, flow, options)
+    ufid, rest = _ufid(flow)
+    key, _blank, actions = rest.strip().partition(" ")
+    put = replace(_parse_put(key, actions, _port_numbers(datapath)), ufid=ufid)
+    if command == "modify":
+        return _modify(datapath, put, options)
+    _add(datapath, put)
+    return ""
+
+
+def _read_lines(path: str) -> list[str]:
+    try:
+        if path == "-":
+            return sys.stdin.read().splitlines()
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        raise DpctlError(because(f'Opening file "{path}" failed', error.errno or errno.EIO)) from None

@@ -1,0 +1,114 @@
+"""dump-dps, show and cache-get-size: what datapaths there are, with their ports and counters."""
+
+from __future__ import annotations
+
+from datapath.provider import (
+    DEFAULT_TUNNEL_PORT,
+    TUNNEL_KINDS,
+    Datapath,
+    DatapathError,
+    DatapathStats,
+    Vport,
+    VportStats,
+)
+from dpctl.errors import DpctlError, because
+from dpctl.options import Options
+from dpctl.targets import Name, Targets, label
+
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def dump_dps(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Name every datapath."""
+    return "".join(f"{label(name)}\n" for name in targets.all())
+
+
+def show(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Describe the datapaths that are named, or all."""
+    output: list[str] = []
+    errors: list[str] = []
+    wanted = [(targets.parse(argument), argument) for argument in arguments]
+    for name, written in wanted or [(name, label(name)) for name in targets.all()]:
+        try:
+            with targets.open(name, f"opening datapath {written} failed") as datapath:
+                output.append(_describe(name, datapath, statistics=options.statistics))
+        except DpctlError as error:
+            errors += error.messages
+        except DatapathError as error:
+            errors.append(because(error.what, error.errno))
+    if errors:
+        raise DpctlError(*errors, output="".join(output))
+    return "".join(output)
+
+
+def _describe(name: Name, datapath: Datapath, *, statistics: bool) -> str:
+    lines = [f"{label(name)}:", *_counters(datapath.stats())]
+    for port in datapath.ports():
+        lines.append(f"  port {port.port_no}: {port.name}{_kind(port)}")
+        if statistics:
+            lines += _port_counters(port.stats)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _counters(stats: DatapathStats) -> list[str]:
+    lines = [
+        f"  lookups: hit:{stats.hit} missed:{stats.missed} lost:{stats.lost}",
+        f"  flows: {stats.flows}",
+    ]
+    if stats.masks_cache_size is None:
+        return lines
+    packets = stats.hit + stats.missed
+    lines.append(
+        f"  masks: hit:{stats.mask_hit} total:{stats.masks} hit/pkt:{_ratio(stats.mask_hit, packets):.2f}"
+    )
+    if stats.cache_hit:
+        rate = 100 * _ratio(stats.cache_hit, packets)
+        lines.append(f"  cache: hit:{stats.cache_hit} hit-rate:{rate:.2f}%")
+    return [*lines, "  caches:", f"    masks-cache: size:{stats.masks_cache_size}"]
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _kind(port: Vport) -> str:
+    if port.kind == "system":
+        return ""
+    if port.kind not in TUNNEL_KINDS:
+        return f" ({port.kind})"
+    own_port = port.dst_port not in (0, DEFAULT_TUNNEL_PORT[port.kind])
+    return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}packet_type=ptap)"
+
+
+def _port_counters(stats: VportStats) -> list[str]:
+    """Write a port's counters. Those that a datapath does not keep are "?"."""
+    received = f"packets:{stats.rx_packets} errors:{stats.rx_errors} dropped:{stats.rx_dropped}"
+    sent = f"packets:{stats.tx_packets} errors:{stats.tx_errors} dropped:{stats.tx_dropped}"
+    return [
+        f"    RX {received} overruns:? frame:?",
+        f"    TX {sent} aborted:? carrier:?",
+        "    collisions:?",
+        f"    RX bytes:{_bytes(stats.rx_bytes)}  TX bytes:{_bytes(stats.tx_bytes)}",
+    ]
+
+
+def _bytes(count: int) -> str:
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count} ({count / unit:.1f} {name})"
+    return str(count)
+
+
+def cache_get_size(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Tell how large a datapath's cache of masks is."""
+    if arguments:
+        names = [targets.parse(arguments[0])]
+    else:
+        names = targets.all()
+    output = ""
+    for name in names:
+        with targets.open(name, f"Opening datapath {label(name)} failed") as datapath:
+            size = datapath.stats().masks_cache_size
+            output += f"{label(name)}:\n"
+            output += "" if size is None else f"  caches:\n    masks-cache: size:{size}\n"
+    return output
