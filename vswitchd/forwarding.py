@@ -59,7 +59,8 @@ def learn(state: Forwarding, learned: Iterable[Learned], heard: float) -> list[P
     """Carry out the side effects of a decision; return what the MAC tables answer differently now."""
     changed: list[Place] = []
     for bridge, vlan, mac, port in learned:
-        if table := state.tables.get(bridge):
+        table = state.tables.get(bridge)
+        if table is not None:
             changed += table.learn(vlan, mac, port, heard)
     return changed
 

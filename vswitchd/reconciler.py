@@ -1,7 +1,7 @@
 """One pass from the database's rows to the datapaths, and back to what the rows shall say.
 
-Rule: reconcile() reads everything anew and remembers nothing of why it was called. It is synchronous; the daemon
-around it waits, and carries the writes to the database.
+Rule: reconcile() reads everything anew and remembers nothing of why it was called. It is synchronous; the
+daemon around it waits, and carries the writes to the database.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Reconciler:
         self._log(before)
 
     def observation(self, tables: Tables, *, refresh: bool) -> Writes:
-        """Return what the database shall say of bridges and interfaces; `refresh` looks anew, counters too."""
+        """Return what the database shall say of bridges and interfaces; with `refresh`, counters too."""
         if refresh:
             self.actual = self.datapaths.observe(self._links)
         counters = {n: c for state in self.forwardings.values() for n, c in state.counters.items()}
@@ -73,7 +73,6 @@ class Reconciler:
                 self.actual,
                 self.failures,
                 self.numbers,
-                {"system": kernel_version()},
                 self._speeds.of(self.actual.links.values()),
                 counters,
             ),
@@ -158,8 +157,3 @@ class Reconciler:
             for interface in bridge.interfaces()
             if (error := interface_error(interface, bridge, self.actual, self.failures))
         ]
-
-
-def kernel_version() -> str:
-    """Name the version of the kernel's datapath: the module in the kernel's tree has none of its own."""
-    return "<unknown>"

@@ -23,11 +23,12 @@ from vswitchd.plan import DATAPATH_NAMES, Actual, ActualDatapath
 from vswitchd.rows import Row, Tables
 
 Columns = dict[str, Value]
-Statistics = dict[str, int]
+Statistics = dict[int | float | bool | str, int | float | bool | str]
 Writes = dict[tuple[str, str], Columns]  # (table, UUID) → columns to set
 
 IFACE_TYPES = ("geneve", "gre", "internal", "patch", "system", "tap", "vxlan")
-DATAPATH_VERSION = "<built-in>"  # of datapaths that run in this process
+# Those in this process have none of their own, nor has the module in the kernel's tree.
+DATAPATH_VERSIONS = {"system": "<unknown>", "netdev": "<built-in>", "dummy": "<built-in>"}
 _WITH_LINK = ("system", "internal", "tap")  # kinds of ports with a device of their own name
 _EMPTY: frozenset[str] = frozenset()
 _BROKEN: Columns = {
@@ -52,7 +53,6 @@ class Observation:
     actual: Actual
     failures: Failures
     numbers: Mapping[str, BridgeNumbers]  # by bridge
-    versions: Mapping[str, str]  # of the datapaths, by type
     speeds: Mapping[str, int]  # of links, in bit/s, by name
     counters: Mapping[str, Counters]  # of ports without a device
 
@@ -100,7 +100,7 @@ def describe(observation: Observation, *, statistics: bool) -> Writes:
             else:
                 columns = _working(interface, numbers.ofports[interface.name], observation)
                 if statistics:
-                    columns["statistics"] = {**_statistics(interface, datapath, observation)}
+                    columns |= {"statistics": _statistics(interface, datapath, observation)}
             writes["Interface", interface.uuid] = columns
     return writes
 
@@ -151,7 +151,7 @@ def _bridge(bridge: DesiredBridge, datapath: ActualDatapath | None, observation:
         return {"datapath_id": _EMPTY, "datapath_version": ""}
     return {
         "datapath_id": frozenset((bridge.datapath_id or "0000" + mac.replace(":", ""),)),
-        "datapath_version": observation.versions.get(bridge.datapath_type, DATAPATH_VERSION),
+        "datapath_version": DATAPATH_VERSIONS[bridge.datapath_type],
     }
 
 
@@ -186,7 +186,7 @@ def _working(interface: DesiredInterface, ofport: int, observation: Observation)
 
 def _statistics(
     interface: DesiredInterface, datapath: ActualDatapath | None, observation: Observation
-) -> Mapping[str, int]:
+) -> Statistics:
     """Return counters as the switch sees them: what an internal port's device sends, the switch receives."""
     if interface.kind not in _WITH_LINK:
         counters = observation.counters.get(interface.name, Counters())
@@ -204,7 +204,9 @@ def _statistics(
 
 
 def _port_statistics(port: Vport) -> Statistics:
-    return {"collisions": 0} | port.stats._asdict()
+    statistics: Statistics = {"collisions": 0}
+    statistics.update(zip(port.stats._fields, port.stats, strict=True))
+    return statistics
 
 
 def _link_statistics(link: Link) -> Statistics:
