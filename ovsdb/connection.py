@@ -111,7 +111,12 @@ class Connection:
         """Send what the session has to say, as far as the socket takes it without waiting."""
         if self._unsent is not None or self.closed:
             return
-        data = self.session.take_output()
+        try:
+            data = self.session.take_output()
+        except Exception:  # it may be another client's request that brought us here
+            log.exception(f"{self.session.name}: internal error, closing the session")
+            self.close()
+            return
         if not data:
             return
         try:

@@ -16,6 +16,7 @@ class LockTable(Generic[S]):
     """Who owns and who waits."""
 
     _queues: dict[str, list[S]] = field(default_factory=dict)
+    _thieves: set[tuple[S, str]] = field(default_factory=set)  # those who came by "steal"
 
     def holds(self, session: S, name: str) -> bool:
         """Whether the session owns the lock."""
@@ -29,15 +30,25 @@ class LockTable(Generic[S]):
         return len(queue) == 1
 
     def steal(self, session: S, name: str) -> S | None:
-        """Take the lock; the former owner, who goes on waiting behind, or None if the lock was free."""
+        """Take the lock; the former owner, or None if the lock was free.
+
+        The former owner goes on waiting behind if it came by "lock"; if it was a thief itself, it is out of
+        the queue.
+        """
         queue = self._queues.setdefault(name, [])
         victim = queue[0] if queue else None
+        if victim is not None and (victim, name) in self._thieves:
+            del queue[0]
         queue.insert(0, session)
+        self._thieves.add((session, name))
         return victim
 
     def unlock(self, session: S, name: str) -> S | None:
         """Leave the queue; the session that owns the lock from now on and did not before, or None."""
-        queue = self._queues[name]
+        self._thieves.discard((session, name))
+        queue = self._queues.get(name)
+        if queue is None or session not in queue:
+            return None  # a thief that was robbed
         owned = queue[0] == session
         queue.remove(session)
         if not queue:

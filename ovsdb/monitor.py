@@ -29,6 +29,7 @@ from ovsdb.monitor_request import (
 
 if TYPE_CHECKING:
     from ovsdb.hosted import HostedDatabase
+    from ovsdb.session import Session
 
 _UNCHANGED = RowChange(None, None, {})
 V1, V2 = 1, 2  # <table-updates> (monitor) and <table-updates2> (monitor_cond, monitor_cond_since)
@@ -211,9 +212,12 @@ def _join(tables: Iterable[tuple[str, bytes]]) -> bytes:
 class Monitor:
     """One monitor of one session."""
 
-    def __init__(self, database: HostedDatabase, method: str, key: bytes, spec: Spec) -> None:
+    def __init__(
+        self, database: HostedDatabase, session: Session, method: str, key: bytes, spec: Spec
+    ) -> None:
         """`method` is the request's; `key` the monitor's id as JSON."""
         self.database = database
+        self.session = session
         self.spec = spec
         self.position = database.history.head
         self._method = {"monitor": b"update", "monitor_cond": b"update2"}.get(method, b"update3")
@@ -242,18 +246,18 @@ class Monitor:
         last_id = b'"%b",' % self.database.history.head_id.encode() if self._method == b"update3" else b""
         return b'{"id":null,"method":"%b","params":[%b,%b%b]}' % (self._method, self._key, last_id, update)
 
-    def parse_change(self, json: object) -> dict[str, Conditions]:
-        """Read <monitor-cond-update-requests>; OvsdbError."""
-        current = {name: view.conditions for name, view in self.spec.views.items()}
-        return parse_condition_change(json, self.database.tables, current)
+    def change_conditions(self, json: object, key: bytes) -> list[bytes]:
+        """Read and take on <monitor-cond-update-requests>, and another id; OvsdbError.
 
-    def change_conditions(
-        self, conditions: Mapping[str, Conditions], key: bytes, spec_key: bytes
-    ) -> list[bytes]:
-        """Take on conditions and another id; the notifications that lead there: old conditions first."""
+        The notifications that lead there: first to the present under the old conditions, then to the new
+        ones.
+        """
+        current = {name: view.conditions for name, view in self.spec.views.items()}
+        conditions = parse_condition_change(json, self.database.tables, current)
         pending = self.next_update()
         self._key = key
-        self.spec, update = self.spec.recondition(conditions, spec_key)
+        spec, update = self.spec.recondition(conditions, self.spec.key + orjson.dumps(json))
+        self.spec = self.database.share(spec)
         return [message for message in (pending, self._notification(update) if update else b"") if message]
 
     def close(self) -> None:

@@ -144,9 +144,10 @@ def _parse_column(name: object, table: Table, named: list[object]) -> str:
 
 
 def _check_columns_once(columns: list[ColumnSpec], requests: object) -> None:
-    seen = {column.name for column in columns}
-    if len(seen) == len(columns):
+    names = [column.name for column in columns]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is None:
         return
     last = requests[-1] if isinstance(requests, list) else requests
     syntax = last.get("columns") if isinstance(last, dict) else None
-    raise OvsdbSyntaxError("column name mentioned more than once", syntax)
+    raise OvsdbSyntaxError(f"column {twice} mentioned more than once", syntax)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ovsdb.datum import is_uuid
-from ovsdb.errors import OvsdbError, OvsdbSyntaxError, UnknownDatabase
+from ovsdb.errors import NotSupported, OvsdbError, OvsdbSyntaxError, UnknownDatabase
 from ovsdb.members import is_identifier
+from ovsdb.schema import Schema
 from rpc import message as rpc_message
 from rpc.framing import Framer, FramingError
 from rpc.jsonvalue import Json, encode
@@ -134,7 +135,7 @@ class Session:
         return params
 
     def _list_dbs(self, params: Params, request: Request) -> Any:
-        return sorted(self._hub.databases)
+        return sorted(self._hub.databases, key=lambda name: (name.startswith("_"), name))
 
     def _get_server_id(self, params: Params, request: Request) -> Any:
         return self._hub.server_id
@@ -182,6 +183,10 @@ class Session:
         if heir is not None:
             heir.notify("locked", name)
 
+    def holds_lock(self, name: str) -> bool:
+        """For the "assert" operation."""
+        return self._hub.locks.holds(self, name)
+
     # --- databases
 
     def _database(self, params: Params, method: str) -> HostedDatabase:
@@ -197,7 +202,10 @@ class Session:
 
     def _convert(self, params: Params, request: Request) -> Any:
         self._database(params, "convert")
-        raise OvsdbSyntaxError("convert: online schema conversion is not supported", params)
+        if len(params) != 2:
+            raise OvsdbSyntaxError("invalid parameters", params)
+        Schema.parse(params[1])
+        raise NotSupported("online schema conversion is not supported")
 
     def _transact(self, params: Params, request: Request) -> None:
         database = self._database(params, "transact")
@@ -227,12 +235,9 @@ class Session:
     # --- monitors
 
     def _monitor(self, params: Params, request: Request) -> Any:
-        return self._start_monitor(params, request.method, conditional=False)
+        return self._start_monitor(params, request.method)
 
-    def _monitor_cond(self, params: Params, request: Request) -> Any:
-        return self._start_monitor(params, request.method, conditional=True)
-
-    def _start_monitor(self, params: Params, method: str, *, conditional: bool) -> Any:
+    def _start_monitor(self, params: Params, method: str) -> Any:
         database = self._database(params, "monitor")
         if len(params) < (4 if method == "monitor_cond_since" else 3):
             raise OvsdbSyntaxError("invalid parameters", params)
@@ -240,7 +245,7 @@ class Session:
         if key in self.monitors:
             raise OvsdbSyntaxError("duplicate monitor ID", params[1])
         last_id = _parse_last_id(params[3]) if method == "monitor_cond_since" else ""
-        monitor = database.open_monitor(method, key, params[2], conditional=conditional)
+        monitor = database.open_monitor(self, method, key, params[2])
         initial = monitor.initial(last_id)
         self.monitors[key] = monitor
         return initial
@@ -254,8 +259,7 @@ class Session:
             raise OvsdbSyntaxError("unknown monitor session", params[0])
         if key != new_key and new_key in self.monitors:
             raise OvsdbSyntaxError("duplicate monitor ID", params[1])
-        conditions = monitor.parse_change(params[2])
-        self._out += monitor.change_conditions(conditions, new_key)
+        self._out += monitor.change_conditions(params[2], new_key)
         del self.monitors[key]
         self.monitors[new_key] = monitor
         return {}
@@ -323,8 +327,8 @@ _METHODS: dict[str, Callable[[Session, Params, Request], Any]] = {
     "get_server_id": Session._get_server_id,
     "set_db_change_aware": Session._set_db_change_aware,
     "monitor": Session._monitor,
-    "monitor_cond": Session._monitor_cond,
-    "monitor_cond_since": Session._monitor_cond,
+    "monitor_cond": Session._monitor,
+    "monitor_cond_since": Session._monitor,
     "monitor_cond_change": Session._monitor_cond_change,
     "monitor_cancel": Session._monitor_cancel,
     "lock": Session._lock,

@@ -19,6 +19,7 @@ import click
 import orjson
 
 from appctl.directories import dbdir, pkgdatadir
+from appctl.version import OVS_COMPAT_VERSION, format_version
 from ovsdb.cli import show_log
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import Schema
@@ -181,24 +182,23 @@ def show(options: Options, words: list[str]) -> None:
 
 def compact(options: Options, words: list[str]) -> None:
     """compact [DB [DST]]."""
-    from ovsdb.hosted import load_database
+    from ovsdb.engine.database import Database
+    from ovsdb.hosted import replay, snapshot
 
     source = _database(words)
     target = Path(words[1]) if len(words) > 1 else None
     storage = FileStorage(source, time.monotonic())
     try:
-        database = load_database(storage)
+        database = Database(Schema.parse(storage.schema))
+        for _ in replay(database, storage):
+            pass
         if storage.damage:
             raise storage.damage
-        record = database.snapshot_record(int(time.time() * 1000), "compacted by ovsdb-tool")
+        records = snapshot(database, int(time.time() * 1000), f"compacted by ovsdb-tool {OVS_COMPAT_VERSION}")
         if target is None:
-            storage.compact([record])
-            return
-        file.create(target, storage.schema)
-        copy = FileStorage(target, time.monotonic())
-        list(copy.load())
-        copy.propose(record, copy.head, durable=True)
-        copy.close()
+            storage.compact(records)
+        else:
+            file.create(target, storage.schema, records)
     finally:
         storage.close()
 
@@ -265,7 +265,7 @@ def run(options: Options, words: list[str]) -> int:
 @click.option("-m", "--more", count=True, help="Make show-log say more; twice shows columns.")
 @click.option("-v", "--verbose", "verbose", multiple=True, metavar="SPEC", help="Accepted and ignored.")
 @click.option("--log-file", metavar="FILE", help="Accepted and ignored.")
-@click.version_option(package_name="vswitch", prog_name=PROGRAM)
+@click.version_option(OVS_COMPAT_VERSION, "-V", "--version", message=format_version(PROGRAM))
 def cli(words: tuple[str, ...], *, more: int, verbose: tuple[str, ...], log_file: str | None) -> int:
     """Work on OVSDB database files.
 

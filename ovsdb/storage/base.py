@@ -98,7 +98,7 @@ class Storage(Protocol):
         """Why `load` stopped before the end of the log. What follows is lost with the next proposal."""
         ...
 
-    def reject_last(self) -> None:
+    def reject_last(self, why: StorageError) -> None:
         """Say while loading that the record just read cannot be applied: the log ends before it."""
         ...
 

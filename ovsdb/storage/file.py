@@ -56,8 +56,8 @@ class CorruptRecordError(StorageError):
         super().__init__(f"syntax error: {path}: {detail}")
 
 
-def create(path: Path, schema: JsonObject) -> None:
-    """Create a database file with an empty database; it must not exist."""
+def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> None:
+    """Create a database file, which must not exist, with these transactions."""
     lock = Lockfile(path)
     try:
         try:
@@ -65,7 +65,8 @@ def create(path: Path, schema: JsonObject) -> None:
         except OSError as e:
             raise FileIOError(path, "create failed", e) from None
         try:
-            _write_all(fd, record.format_record(orjson.dumps(schema)).data)
+            for body in (orjson.dumps(schema), *records):
+                _write_all(fd, record.format_record(body).data)
             os.fsync(fd)
             _sync_directory(path)
         except OSError as e:
@@ -146,17 +147,21 @@ class Reader:
 class FileStorage:
     """Implements `Storage` on a file that is locked while it is open."""
 
-    def __init__(self, path: Path, now: float) -> None:
-        """Lock and open; StorageError. `now` is monotonic seconds: the age of the file counts from here."""
+    def __init__(self, path: Path, now: float, *, lock: bool = True) -> None:
+        """Open; StorageError. `now` is monotonic seconds: the age of the file counts from here.
+
+        Without `lock`, for those who only read: nobody may propose.
+        """
         self._path = path
-        self._lock = Lockfile(path)
+        self._lock = Lockfile(path) if lock else None
         self._fd = -1
         try:
             self._reader = Reader(path)
             self._records = self._reader.records()
             self.schema, digest = self._first()
         except BaseException:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
             raise
         self.head = record.next_id(ZERO_ID, digest)
         self.damage: StorageError | None = None
@@ -200,8 +205,9 @@ class FileStorage:
         reader.close()
         self._base_size = self._end
 
-    def reject_last(self) -> None:
+    def reject_last(self, why: StorageError) -> None:
         """Cut the log off before the record that `load` has just given."""
+        self.damage = why
         self._end, self.head = self._previous
         self._commits -= 1
 
@@ -296,7 +302,8 @@ class FileStorage:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -25,7 +25,7 @@ class MemoryStorage:
         """Nothing: it starts empty."""
         return iter(())
 
-    def reject_last(self) -> None:
+    def reject_last(self, why: StorageError) -> None:
         """Never called, since nothing is loaded."""
 
     def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:

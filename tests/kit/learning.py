@@ -29,7 +29,11 @@ class LearningSwitch:
     """Answers a datapath's upcalls in a thread of its own: learn, flood, install a flow."""
 
     def __init__(
-        self, datapath: Datapath, ports: list[int], tunnels: dict[int, SetTunnel] | None = None, mask: FlowKey = MASK
+        self,
+        datapath: Datapath,
+        ports: list[int],
+        tunnels: dict[int, SetTunnel] | None = None,
+        mask: FlowKey = MASK,
     ) -> None:
         self.datapath = datapath
         self.ports = ports  # among which packets are switched

@@ -53,7 +53,21 @@ def _setns(descriptor: int) -> None:
 
 def veth(namespace: str, name: str, peer_namespace: str, peer: str, address: str = "") -> None:
     """Connect two namespaces; the peer gets an address. Both ends are up."""
-    run("ip", "-n", namespace, "link", "add", name, "type", "veth", "peer", "name", peer, "netns", peer_namespace)
+    run(
+        "ip",
+        "-n",
+        namespace,
+        "link",
+        "add",
+        name,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        peer,
+        "netns",
+        peer_namespace,
+    )
     run("ip", "-n", namespace, "link", "set", name, "up")
     run("ip", "-n", peer_namespace, "link", "set", peer, "up")
     if address:

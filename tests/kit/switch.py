@@ -15,6 +15,13 @@ from vswitchd.upcall import handle_upcalls
 
 Defaults = dict[str, Value]
 NOTHING: frozenset[str] = frozenset()
+_UNSET: Defaults = dict.fromkeys(
+    (
+        *("ofport", "ofport_request", "mac", "mtu_request", "mac_in_use", "ifindex", "admin_state"),
+        *("link_state", "link_resets", "link_speed", "duplex", "mtu"),
+    ),
+    NOTHING,
+)
 _DEFAULTS: dict[str, Defaults] = {
     "Open_vSwitch": {
         "bridges": NOTHING,
@@ -51,14 +58,8 @@ _DEFAULTS: dict[str, Defaults] = {
         "error": NOTHING,
         "status": {},
         "statistics": {},
-    }
-    | dict.fromkeys(
-        (
-            *("ofport", "ofport_request", "mac", "mtu_request", "mac_in_use", "ifindex", "admin_state"),
-            *("link_state", "link_resets", "link_speed", "duplex", "mtu"),
-        ),
-        NOTHING,
-    ),
+        **_UNSET,
+    },
 }
 
 
@@ -107,8 +108,9 @@ class Rows:
         """Add a port with its interface; columns that a Port has go there, others to the Interface."""
         in_port = {c: v for c, v in values.items() if c in _DEFAULTS["Port"]}
         in_interface = {c: v for c, v in values.items() if c not in _DEFAULTS["Port"]}
+        settings: dict[int | float | bool | str, int | float | bool | str] = {**(options or {})}
         interface = self._insert(
-            "Interface", {"name": name, "type": type, "options": {**(options or {})}, **in_interface}
+            "Interface", {"name": name, "type": type, "options": settings, **in_interface}
         )
         port = self._insert("Port", {"name": name, "interfaces": frozenset((interface,)), **in_port})
         ports = self.tables["Bridge"][self.find("Bridge", bridge)]["ports"]

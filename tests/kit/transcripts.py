@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-NAMED = re.compile(r"^<\d+>$")
+UUIDS = re.compile(UUID.pattern[1:-1])
 UPDATES = ("update", "update2", "update3")
 BARRIER = "barrier"
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -37,6 +37,9 @@ class Client(Protocol):
 
     def receive(self) -> Any:
         """The next message, or CLOSED."""
+
+    def close(self) -> None:
+        """Hang up."""
 
 
 class SocketClient:
@@ -86,13 +89,22 @@ class Names:
         if isinstance(value, str):
             return self._to_name.setdefault(value, f"<{len(self._to_name)}>") if UUID.match(value) else value
         if isinstance(value, dict):
-            return {self.hide(k): "<version>" if k == "_version" else self.hide(v) for k, v in value.items()}
+            # Rows are named in the order of their contents: they come in any order.
+            members = sorted(value.items(), key=lambda member: UUIDS.sub("", json.dumps(member)))
+            return {self.hide(k): self._hide_member(k, v) for k, v in members}
         if not isinstance(value, list):
             return value
         hidden = [self.hide(v) for v in value]
         if len(hidden) == 2 and hidden[0] in ("set", "map") and isinstance(hidden[1], list):
             hidden[1].sort(key=json.dumps)
         return hidden
+
+    def _hide_member(self, name: str, value: Any) -> Any:
+        if name in ("_version", "cksum"):
+            return f"<{name}>"
+        if name == "schema" and isinstance(value, str):  # of _Server: JSON in a string
+            return self.hide(json.loads(value))
+        return self.hide(value)
 
     def show(self, value: Any) -> Any:
         """Put the UUIDs of this run in the place of names."""
@@ -115,13 +127,17 @@ def play(steps: list[Step], connect: Callable[[], Client]) -> list[Step]:
     clients: dict[str, Client] = {}
     closed: set[str] = set()
     played = []
-    for step in steps:
-        if step.client not in clients:
-            clients[step.client] = connect()
-        clients[step.client].send(names.show(step.send))
-        received = _until_quiet({n: c for n, c in clients.items() if n not in closed})
-        closed |= {name for name, messages in received.items() if CLOSED in messages}
-        played.append(step._replace(then=_normalise(received, names)))
+    try:
+        for step in steps:
+            if step.client not in clients:
+                clients[step.client] = connect()
+            clients[step.client].send(names.show(step.send))
+            received = _until_quiet({n: c for n, c in clients.items() if n not in closed})
+            closed |= {name for name, messages in received.items() if CLOSED in messages}
+            played.append(step._replace(then=_normalise(received, names)))
+    finally:
+        for client in clients.values():
+            client.close()
     return played
 
 

@@ -33,3 +33,12 @@ def test_stealing_a_free_lock_has_no_victim() -> None:
     locks: LockTable[str] = LockTable()
     assert locks.steal("a", "x") is None
     assert locks.holds("a", "x")
+
+
+def test_a_thief_that_is_robbed_is_out_of_the_queue() -> None:
+    locks: LockTable[str] = LockTable()
+    locks.steal("a", "x")
+    assert locks.steal("b", "x") == "a"
+    assert locks.unlock("b", "x") is None
+    assert locks.unlock("a", "x") is None
+    assert locks.lock("c", "x")

@@ -1,0 +1,147 @@
+"""ovsdb-server: serve databases over OVSDB's protocol (docs/ovsdb-server.md).
+
+Rule: reads the command line, opens files, and runs `server`; a mistake is one line on stderr and exit
+status 1.
+"""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import click
+import trio
+
+from appctl import vlog
+from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
+from appctl.daemon import Options, Process, daemon_options, started
+from appctl.directories import dbdir
+from appctl.unixctl import Commands, ControlServer
+from appctl.version import OVS_COMPAT_VERSION
+from ovsdb import control
+from ovsdb.hub import Hub
+from ovsdb.schema import Schema
+from ovsdb.server import Server
+from ovsdb.storage.lockfile import LockError
+from schemas.files import read_json
+
+PROGRAM = "ovsdb-server"
+log = vlog.module("ovsdb_server")
+log_lock = vlog.module("lockfile")
+TLS_OPTIONS = (
+    ("-p", "--private-key"),
+    ("-c", "--certificate"),
+    ("-C", "--ca-cert"),
+    ("--bootstrap-ca-cert",),
+    ("--peer-ca-cert",),
+    ("--ssl-protocols",),
+    ("--ssl-ciphers",),
+)
+
+
+def load_databases(hub: Hub, paths: list[Path]) -> None:
+    """Open and load the files; CliError names what is wrong.
+
+    Without garbage collection in between: what is loaded stays, and looking through it again and again
+    takes half of the time.
+    """
+    gc.disable()
+    try:
+        for path in paths:
+            damage = control.add_file(hub, path)
+            if damage is not None:
+                log.err("%s", damage)
+    except control.AddError as e:
+        if isinstance(e.__cause__, LockError):
+            log_lock.warn("%s", e.__cause__.reason)
+        raise CliError(str(e)) from None
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+async def serve(server: Server, controls: ControlServer, process: Process, command: str | None) -> int:
+    """Serve until a signal, the exit command, or the end of `command`; the exit status."""
+    status = 0
+
+    async def stop_on_signal() -> None:
+        await process.wait_fatal_signal()
+        server.stopping.set()
+
+    async def run_command(text: str) -> None:
+        nonlocal status
+        done = await trio.run_process(["/bin/sh", "-c", text], check=False)
+        status = 0 if done.returncode == 0 else 1
+        server.stopping.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        nursery.start_soon(controls.serve)
+        nursery.start_soon(stop_on_signal)
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        process.ready()
+        log.info("%s (Open vSwitch) %s", PROGRAM, OVS_COMPAT_VERSION)
+        if command is not None:
+            nursery.start_soon(run_command, command)
+        await server.stopping.wait()
+        await trio.sleep(0.01)  # for the answer to "exit"
+        nursery.cancel_scope.cancel()
+    return status
+
+
+def _warn_of_tls(remotes: tuple[str, ...]) -> None:
+    for remote in remotes:
+        if remote.startswith(("pssl:", "ssl:")):
+            log.warn("%s: TLS connections are not supported yet", remote)
+
+
+@click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
+@click.argument("databases", nargs=-1, metavar="[DATABASE]...")
+@click.option("--remote", "remotes", multiple=True, metavar="REMOTE", help="Connect or listen to REMOTE.")
+@click.option("--no-dbs", is_flag=True, help="Serve no database but _Server.")
+@click.option("--run", "command", metavar="COMMAND", help="Serve while COMMAND runs.")
+@click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
+@version_option(PROGRAM)
+@daemon_options(PROGRAM)
+def cli(
+    *,
+    daemon: Options,
+    databases: tuple[str, ...],
+    remotes: tuple[str, ...],
+    no_dbs: bool,
+    command: str | None,
+    disable_file_column_diff: bool,
+    **tls: object,
+) -> int:
+    """Serve OVSDB databases: DATABASE files, by default conf.db."""
+    if no_dbs:
+        paths = []
+    else:
+        paths = [Path(d).absolute() for d in databases] or [Path(dbdir()) / "conf.db"]
+    with started(daemon) as process:
+        hub = Hub(Schema.parse(read_json("_server.ovsschema")))
+        load_databases(hub, paths)
+        commands = Commands(PROGRAM)
+        with ControlServer(commands, daemon.unixctl) as controls:
+            server = Server(hub, remotes)
+            control.register(commands, server)
+            _warn_of_tls(remotes)
+            try:
+                return trio.run(serve, server, controls, process, command)
+            finally:
+                server.close()
+                hub.close()
+
+
+for names in TLS_OPTIONS:
+    cli.params.append(click.Option(names, metavar="FILE", help="Accepted; TLS is not served yet."))
+
+
+def main() -> None:
+    """Run the program."""
+    run(cli, PROGRAM)
+
+
+if __name__ == "__main__":
+    main()

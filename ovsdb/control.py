@@ -1,0 +1,176 @@
+"""The control commands of ovsdb-server, in the words of the C server (ovsdb-server(1)).
+
+Rule: a command checks, then asks `hub` or `server`; what fails becomes a CommandError.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+from appctl.unixctl import CommandError, Commands
+from ovsdb.errors import OvsdbError
+from ovsdb.hub import Hub, HubError
+from ovsdb.remotes import RemoteError
+from ovsdb.server import Server
+from ovsdb.storage.base import StorageError
+from ovsdb.storage.file import FileStorage
+
+
+class AddError(Exception):
+    """A database file that cannot be served; the text says why."""
+
+
+def add_file(hub: Hub, path: Path) -> StorageError | None:
+    """Open, load and serve a database file: what is damaged at its end. Raises AddError."""
+    if any(hosted.storage.name == str(path) for hosted in hub.served()):
+        raise AddError(f"ovsdb error: {path}: already open")
+    try:
+        storage = FileStorage(path, time.monotonic())
+        try:
+            hub.add_database(storage)
+        except BaseException:
+            storage.close()
+            raise
+    except (StorageError, OvsdbError, HubError) as e:
+        raise AddError(str(e)) from e
+    return storage.damage
+
+
+def register(commands: Commands, server: Server) -> None:
+    """Add the commands."""
+    control = Control(server)
+    for name, usage, least, most, handler in (
+        ("exit", "", 0, 0, control.exit),
+        ("memory/show", "", 0, 0, control.show_memory),
+        ("ovsdb-server/compact", "[DB]", 0, 1, control.compact),
+        ("ovsdb-server/add-db", "DB", 1, 1, control.add_database),
+        ("ovsdb-server/remove-db", "DB", 1, 1, control.remove_database),
+        ("ovsdb-server/list-dbs", "", 0, 0, control.list_databases),
+        ("ovsdb-server/add-remote", "REMOTE", 1, 1, control.add_remote),
+        ("ovsdb-server/remove-remote", "REMOTE", 1, 1, control.remove_remote),
+        ("ovsdb-server/list-remotes", "", 0, 0, control.list_remotes),
+        ("ovsdb-server/reconnect", "", 0, 0, control.reconnect),
+        ("ovsdb-server/sync-status", "", 0, 0, lambda _: "state: active\n"),
+        ("ovsdb-server/get-active-ovsdb-server", "", 0, 0, lambda _: ""),
+        ("ovsdb-server/get-sync-exclude-tables", "", 0, 0, lambda _: ""),
+        ("ovsdb-server/get-db-storage-status", "DB", 1, 1, control.storage_status),
+        ("ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, control.trim_on_compaction),
+    ):
+        commands.register(name, usage, least, most, handler)
+
+
+class Control:
+    """The handlers; each gets the arguments and returns the text."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._hub = server.hub
+
+    def exit(self, args: list[str]) -> str:
+        """End the server."""
+        self._server.stopping.set()
+        return ""
+
+    def compact(self, args: list[str]) -> str:
+        """One database or all."""
+        try:
+            chosen = [self._hub.find_served(args[0])] if args else self._hub.served()
+        except HubError as e:
+            raise CommandError(str(e)) from None
+        errors = [self._server.compact(hosted, "by user request") for hosted in chosen]
+        if any(errors):
+            raise CommandError("\n".join(filter(None, errors)))
+        return ""
+
+    def add_database(self, args: list[str]) -> str:
+        """Serve another file."""
+        try:
+            damage = add_file(self._hub, Path(args[0]))
+        except AddError as e:
+            raise CommandError(str(e)) from None
+        self._server.reconfigure()
+        self._server.settle()
+        return "" if damage is None else f"{damage}\n"
+
+    def remove_database(self, args: list[str]) -> str:
+        """Stop to serve a database."""
+        try:
+            self._hub.remove_database(args[0])
+        except HubError as e:
+            raise CommandError(str(e)) from None
+        self._server.reconfigure()
+        self._server.settle()
+        return ""
+
+    def list_databases(self, args: list[str]) -> str:
+        """One name on each line."""
+        return "".join(f"{name}\n" for name in sorted(self._hub.databases))
+
+    def add_remote(self, args: list[str]) -> str:
+        """As --remote."""
+        try:
+            self._server.check_remote(args[0])
+        except RemoteError as e:
+            raise CommandError(str(e)) from None
+        self._server.configured[args[0]] = None
+        self._server.reconfigure()
+        return ""
+
+    def remove_remote(self, args: list[str]) -> str:
+        """Undo add-remote or --remote."""
+        if args[0] not in self._server.configured:
+            raise CommandError("no such remote")
+        del self._server.configured[args[0]]
+        self._server.reconfigure()
+        return ""
+
+    def list_remotes(self, args: list[str]) -> str:
+        """As configured, not as found in the database."""
+        return "".join(f"{text}\n" for text in sorted(self._server.configured))
+
+    def reconnect(self, args: list[str]) -> str:
+        """Drop every client."""
+        self._server.disconnect_all("reconnecting by user request")
+        return ""
+
+    def storage_status(self, args: list[str]) -> str:
+        """Whether the file is what it should be."""
+        hosted = self._hub.databases.get(args[0])
+        if hosted is None:
+            raise CommandError("Failed to find the database.")
+        damage = hosted.storage.damage
+        return "status: ok\n" if damage is None else f"status: {damage}\n"
+
+    def trim_on_compaction(self, args: list[str]) -> str:
+        """Accepted; there is no heap of our own to trim."""
+        if args[0] not in ("on", "off"):
+            raise CommandError("invalid argument")
+        return ""
+
+    def show_memory(self, args: list[str]) -> str:
+        """Counts in the form of the C server."""
+        counts = {
+            "atoms": 0,
+            "cells": 0,
+            "monitors": 0,
+            "n-weak-refs": 0,
+            "sessions": len(self._hub.sessions),
+        }
+        for hosted in self._hub.databases.values():
+            counts["monitors"] += len(hosted.monitors)
+            for table in hosted.tables.values():
+                counts["cells"] += len(table.rows) * len(table.columns)
+                counts["n-weak-refs"] += sum(map(len, table.weak_referrers.values()))
+                counts["atoms"] += sum(
+                    _count_atoms(value) for row in table.rows.values() for value in row.values
+                )
+        shown = [f"{name}:{n}" for name, n in counts.items() if n or name not in ("sessions", "triggers")]
+        return " ".join(shown) + "\n"
+
+
+def _count_atoms(value: object) -> int:
+    if isinstance(value, Mapping):
+        return 2 * len(value)
+    return len(value) if isinstance(value, Set) else 1

@@ -1,0 +1,360 @@
+"""One database that is served: the engine's tables, the store behind them, the history before, and who waits.
+
+Rule: the order of a commit is record first, tables second, history third, replies last; then the
+transactions that waited for such a change run again. While a store has not answered a proposal,
+transactions that come stand in a queue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import orjson
+
+from ovsdb.engine.changes import Changeset
+from ovsdb.engine.database import DIFF_MEMBER, Database, Outcome
+from ovsdb.engine.ops import Context
+from ovsdb.engine.row import Row, new_uuid
+from ovsdb.engine.table import Column, Table
+from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
+from ovsdb.history import History
+from ovsdb.monitor import V1, V2, Monitor, Spec, View
+from ovsdb.monitor_request import parse_requests
+from ovsdb.schema import Schema
+from ovsdb.storage.base import Accepted, Conflict, Storage, StorageError, StoredRecord, Verdict
+from ovsdb.storage.file import FileStorage
+from ovsdb.trigger import TriggerQueue
+
+if TYPE_CHECKING:
+    from ovsdb.session import Session
+
+HOLDS_NOTHING = Context()
+
+
+class ReservedDatabase:
+    """The permissions of clients in _Server: none to write."""
+
+    def check(self, operation: str, table: Table, row: Row, columns: Iterable[Column]) -> None:
+        """Refuse whatever it is."""
+        raise NotAllowed(f"{operation} operation not allowed on table in reserved database _Server")
+
+
+RESERVED = ReservedDatabase()
+
+
+@dataclass(eq=False, slots=True)
+class Transaction:
+    """A "transact" request that has no reply yet."""
+
+    database: HostedDatabase
+    session: Session
+    operations: list[Any]
+    request_id: Any
+    key: bytes  # the request id as JSON
+    started: float  # monotonic seconds
+
+
+class UnreadableRecordError(StorageError):
+    """A record of a file does not fit the schema."""
+
+    def __init__(self, name: str, cause: OvsdbError) -> None:
+        super().__init__(f"{name}: {cause}")
+
+
+class HostedDatabase:
+    """A database with its clients. `on_change` hears of every commit: the database, the tables."""
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        on_change: Callable[[HostedDatabase, Iterable[str]], None],
+        *,
+        reserved: bool = False,
+        history: History | None = None,
+    ) -> None:
+        """`reserved`: clients may only read (the _Server database)."""
+        self.database = database
+        self.storage = storage
+        self.reserved = reserved
+        self.history = history or History(database.tables, storage.head)
+        self.monitors: dict[Monitor, None] = {}
+        self.triggers: TriggerQueue[Transaction] = TriggerQueue()
+        self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
+        self._on_change = on_change
+        self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
+        self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
+        self._proposed: Transaction | None = None  # whose record the store has not answered yet
+        self._queue: list[Transaction] = []
+        self._changed: set[str] = set()  # tables for which transactions that wait must run again
+        self._running = False
+
+    @classmethod
+    def load(
+        cls, storage: Storage, on_change: Callable[[HostedDatabase, Iterable[str]], None]
+    ) -> HostedDatabase:
+        """Read a whole store; OvsdbError if its schema is wrong.
+
+        Damage ends the reading (`storage.damage`).
+        """
+        database = Database(Schema.parse(storage.schema))
+        history = History(database.tables, storage.head)
+        for record, changes in replay(database, storage):
+            history.append(changes, record.id, restored=True)
+            if history.is_long():
+                history.trim(())
+        return cls(database, storage, on_change, history=history)
+
+    @property
+    def name(self) -> str:
+        """The schema's name."""
+        return self.database.schema.name
+
+    @property
+    def schema(self) -> Schema:
+        """The schema."""
+        return self.database.schema
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The tables by name."""
+        return self.database.tables
+
+    # --- transactions
+
+    def transact(
+        self, session: Session, operations: list[Any], request_id: Any, key: bytes, now: float
+    ) -> None:
+        """Run a transaction; the session hears of the result now or later."""
+        transaction = Transaction(self, session, operations, request_id, key, now)
+        self._execute(transaction, now)
+        self._run_concerned(now)
+
+    def _execute(self, transaction: Transaction, now: float) -> None:
+        if self._proposed is not None:
+            self._queue.append(transaction)
+            transaction.session.parked[transaction.key] = transaction
+            return
+        outcome = self.database.execute(transaction.operations, self._context(transaction, now))
+        blocked = outcome.blocked
+        if blocked is not None:
+            deadline = None if blocked.timeout_ms is None else transaction.started + blocked.timeout_ms / 1000
+            self.triggers.park(transaction, blocked.tables, deadline)
+            transaction.session.parked[transaction.key] = transaction
+            return
+        self.triggers.remove(transaction)
+        if outcome.changeset:
+            self._propose(transaction, outcome, outcome.changeset)
+        else:
+            transaction.session.transacted(transaction, outcome.results)
+
+    def _context(self, transaction: Transaction, now: float) -> Context:
+        session = transaction.session
+        return Context(
+            owns_lock=session.holds_lock,
+            read_only=session.read_only,
+            elapsed_ms=int((now - transaction.started) * 1000 + 0.5),
+            permissions=RESERVED if self.reserved else None,
+        )
+
+    def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
+        record = self.database.changeset_to_record(changes)
+        if not record:  # only ephemeral columns: nothing to write
+            self._commit(transaction, outcome, changes, new_uuid())
+            return
+        body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment, is_diff=True)
+        ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
+        if ticket.verdict is None:
+            self._proposed = transaction
+            transaction.session.parked[transaction.key] = transaction
+        ticket.when_done(lambda verdict: self._settle(transaction, outcome, changes, verdict))
+
+    def _settle(
+        self, transaction: Transaction, outcome: Outcome, changes: Changeset, verdict: Verdict
+    ) -> None:
+        """The store has answered."""
+        waited = self._proposed is not None
+        self._proposed = None
+        if isinstance(verdict, Accepted):
+            self._commit(transaction, outcome, changes, verdict.id)
+        elif isinstance(verdict, Conflict):
+            self._queue.insert(0, transaction)
+        else:
+            error = OvsdbIoError(str(verdict.error))
+            transaction.session.transacted(transaction, [*outcome.results, error.to_wire()])
+        if waited or isinstance(verdict, Conflict):
+            self._run_queue()
+
+    def _run_queue(self) -> None:
+        now = time.monotonic()
+        queue, self._queue = self._queue, []
+        for transaction in queue:
+            self._execute(transaction, now)
+        self._run_concerned(now)
+
+    def _commit(
+        self, transaction: Transaction | None, outcome: Outcome, changes: Changeset, id_: str
+    ) -> None:
+        self.database.apply(changes)
+        self.history.append(changes, id_)
+        self._updates.clear()
+        if transaction is not None:
+            transaction.session.transacted(transaction, outcome.results)
+        if len(self.triggers):
+            self._changed.update(changes.tables)
+        self._on_change(self, changes.tables)
+        if self.history.is_long():
+            self.history.trim(monitor.position for monitor in self.monitors)
+
+    def _run_concerned(self, now: float) -> None:
+        """Run again what waited for the tables that have changed, until nothing changes any more."""
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._changed:
+                changed, self._changed = self._changed, set()
+                for transaction in self.triggers.concerned(changed):
+                    if transaction in self.triggers:  # not canceled in the meantime
+                        self._execute(transaction, now)
+        finally:
+            self._running = False
+
+    def run_expired(self, now: float) -> None:
+        """Run again what has waited long enough."""
+        for transaction in self.triggers.expired(now):
+            self._execute(transaction, now)
+        self._run_concerned(now)
+
+    def cancel(self, transaction: Transaction) -> bool:
+        """Let go of a transaction that waits; whether it did."""
+        if transaction in self._queue:
+            self._queue.remove(transaction)
+            return True
+        return self.triggers.remove(transaction)
+
+    def apply_internally(self, operations: list[Any]) -> None:
+        """Change the database on the server's own behalf, without a record; for _Server."""
+        outcome = self.database.execute(operations)
+        if outcome.changeset is None:
+            raise AssertionError(f"{self.name}: {outcome.results}")
+        if outcome.changeset:
+            self._commit(None, outcome, outcome.changeset, new_uuid())
+            self._run_concerned(time.monotonic())
+
+    # --- monitors
+
+    def open_monitor(self, session: Session, method: str, key: bytes, requests: Any) -> Monitor:
+        """Start a monitor at the present; OvsdbError. `key` is its id as JSON."""
+        conditional = method != "monitor"
+        spec_key = (b"2" if conditional else b"1") + orjson.dumps(requests)
+        spec = self._specs.get(spec_key)
+        if spec is None:
+            request = parse_requests(requests, self.tables, conditional=conditional)
+            views = {
+                s.table: View(self.tables[s.table], s, request.conditions[s.table]) for s in request.tables
+            }
+            spec = self.share(Spec(views, V2 if conditional else V1, spec_key))
+        monitor = Monitor(self, session, method, key, spec)
+        self.monitors[monitor] = None
+        return monitor
+
+    def share(self, spec: Spec) -> Spec:
+        """The specification that stands for all with this key."""
+        return self._specs.setdefault(spec.key, spec)
+
+    def forget_monitor(self, monitor: Monitor) -> None:
+        """The monitor is canceled."""
+        self.monitors.pop(monitor, None)
+
+    def update_since(self, position: int, spec: Spec) -> bytes:
+        """<table-updates> from a position to the present; made once for all who stand there."""
+        key = (spec, position)
+        update = self._updates.get(key)
+        if update is None:
+            update = self._updates[key] = spec.update(self.history.since(position).tables)
+        return update
+
+    # --- the file
+
+    def compact(self) -> None:
+        """Rewrite the store without its past; StorageError."""
+        date = time.time_ns() // 1_000_000
+        self.storage.compact(snapshot(self.database, date, "compacting database online"))
+        if isinstance(self.storage, FileStorage):
+            self.storage.note_compacted(time.monotonic())
+
+    def close(self) -> None:
+        """Close the store."""
+        self.storage.close()
+
+
+def format_transaction(record: dict[str, Any], date: int, comment: str, *, is_diff: bool) -> bytes:
+    """A transaction as the log has it (ovsdb(5)); takes `record` over. `date` is milliseconds since 1970."""
+    record["_date"] = date
+    if is_diff:
+        record[DIFF_MEMBER] = True
+    if comment:
+        record["_comment"] = comment
+    return orjson.dumps(record)
+
+
+def snapshot(database: Database, date: int, comment: str) -> Iterator[bytes]:
+    """What a compacted file holds beside the schema: one transaction, or none for an empty database."""
+    record = database.snapshot_record()
+    if record:
+        yield format_transaction(record, date, comment, is_diff=True)
+
+
+def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord, Changeset]]:
+    """Apply the records of a store to a database, up to damage or to a record that does not fit."""
+    for record in storage.load():
+        try:
+            changes = database.changeset_from_record(record.value)
+        except OvsdbError as e:
+            storage.reject_last(UnreadableRecordError(storage.name, e))
+            return
+        database.apply(changes)
+        yield record, changes
+
+
+def execute_once(path: Path, transaction: object, *, writes: bool) -> Any:
+    """Run a transaction on a file; the results. OvsdbError, StorageError. For ovsdb-tool."""
+    storage = FileStorage(path, time.monotonic(), lock=writes)
+    try:
+        database = Database(Schema.parse(storage.schema))
+        for _ in replay(database, storage):
+            pass
+        if storage.damage is not None:
+            raise storage.damage
+        if not isinstance(transaction, list):
+            return OvsdbSyntaxError("array expected", transaction).to_wire()
+        if not transaction or transaction[0] != database.schema.name:
+            return OvsdbSyntaxError("database name expected as first parameter", transaction).to_wire()
+        outcome = database.execute(transaction[1:], HOLDS_NOTHING)
+        if outcome.blocked is not None:
+            return [NotSupported("triggers not supported").to_wire()]
+        if outcome.changeset and writes:
+            _write(storage, database, outcome.changeset, outcome.durable)
+        return outcome.results
+    finally:
+        storage.close()
+
+
+def _write(storage: FileStorage, database: Database, changes: Changeset, durable: bool) -> None:
+    record = database.changeset_to_record(changes)
+    if not record:
+        return
+    body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment, is_diff=True)
+    verdict = storage.propose(body, storage.head, durable=durable).verdict
+    if not isinstance(verdict, Accepted):
+        raise (
+            verdict.error
+            if verdict is not None and not isinstance(verdict, Conflict)
+            else StorageError("conflict")
+        )
