@@ -65,14 +65,17 @@ class Server:
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self.reconfigure()
-            nursery.start_soon(self._keep_time)
-            await self.stopping.wait()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self.reconfigure()
+                nursery.start_soon(self._keep_time)
+                await self.stopping.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._close()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Let go of every socket, file of a socket and client."""
         for remote in self.remotes.values():
             if remote.listening is not None:

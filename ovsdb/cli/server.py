@@ -130,7 +130,6 @@ def cli(
             try:
                 return trio.run(serve, server, controls, process, command)
             finally:
-                server.close()
                 hub.close()
 
 
