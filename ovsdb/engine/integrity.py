@@ -175,7 +175,7 @@ def _collect_garbage(txn: Transaction, counts: Counts) -> None:
 def _check_row_counts(txn: Transaction) -> None:
     for target in txn.txn_tables.values():
         limit = target.table.schema.max_rows
-        if limit is not None and target.row_count > limit and target.row_count > len(target.table.rows):
+        if limit is not None and target.row_count > limit:
             raise ConstraintViolation(
                 f'transaction causes "{target.table.name}" table to contain {target.row_count} rows, greater '
                 f"than the schema-defined limit of {limit} row(s)"
