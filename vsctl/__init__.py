@@ -1,0 +1,1 @@
+"""ovs-vsctl: configure the switch by editing its database."""

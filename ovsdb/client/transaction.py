@@ -66,11 +66,19 @@ class Transaction:
         self.operations: list[Json] = []
         self._inserted = 0
 
-    def insert(self, table: str, row: WireRow, name: str | None = None) -> list[Json]:
-        """A new row; returns the reference to it, to be used as an atom elsewhere in this transaction."""
+    def insert(
+        self, table: str, row: WireRow, name: str | None = None, uuid: str | None = None
+    ) -> list[Json]:
+        """A new row; returns the reference to it, to be used as an atom elsewhere in this transaction.
+
+        `uuid` is the one that it is to have, an extension of RFC 7047 (ovsdb-server(7), "Insert").
+        """
         self._inserted += 1
         name = name or f"row{self._inserted}"
-        self.operations.append({"op": "insert", "table": table, "row": dict(row), "uuid-name": name})
+        operation: dict[str, Json] = {"op": "insert", "table": table, "row": dict(row), "uuid-name": name}
+        if uuid is not None:
+            operation["uuid"] = uuid
+        self.operations.append(operation)
         return ["named-uuid", name]
 
     def update(self, table: str, where: Where, row: WireRow) -> None:

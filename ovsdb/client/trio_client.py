@@ -1,10 +1,10 @@
 """A client for long-running programs under trio: keeps a replica of selected tables and comes back after
 failures.
 
-    async with open_database("unix:/run/db.sock", "Open_vSwitch", {"Bridge": ["name", "ports"], "Port": None}) as db:
+    async with open_database("unix:/run/db.sock", "Open_vSwitch", {"Bridge": ["name"], "Port": None}) as db:
         while True:
             for table, uuid, old, new in await db.wait_changed():
-                ... db.replica.tables["Bridge"][uuid]["ports"] ...
+                ... db.replica.tables["Bridge"][uuid]["name"] ...
 
 Rule: one task reads a connection and one writes it; what others want goes through a queue, so that a
 cancelled transact() never leaves half a message behind. After a reconnection the program sees only what

@@ -1,0 +1,125 @@
+"""The commands of ovs-vsctl: what each accepts follows from the signature of the function that executes it.
+
+    @command("add-port", "!BRIDGE !NEW-PORT *COLUMN?:KEY=VALUE", writes=True)
+    def add_port(model: Model, bridge: str, port: str, *settings: str, may_exist: bool = False) -> None:
+
+Positional parameters are arguments, those with a default may be left out, *settings takes any number. A
+keyword parameter is an option: --may-exist for a bool, --id=ARG for a str. Rule: a command line that gets
+past parse_commands() can be executed as far as its grammar goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsctl.output import Output
+
+VARIADIC, KEYWORD = 0x04, 0x08  # flags of code objects: co_flags has *args, **kwargs
+
+
+class Command(NamedTuple):
+    """A command as declared."""
+
+    name: str
+    function: Callable[..., Output]  # called with the model, the arguments and the options
+    usage: str  # the arguments as --commands prints them: !required ?optional +one-or-more *any
+    min_args: int
+    max_args: int | None  # None: any number
+    options: Mapping[str, bool]  # "--may-exist" -> whether it takes an argument
+    writes: bool  # it may change the database
+
+
+class Call(NamedTuple):
+    """A command as given on the command line."""
+
+    command: Command
+    args: tuple[str, ...]
+    options: Mapping[str, str | bool]  # parameter name -> value
+    text: str  # as typed, for messages
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(
+    name: str, usage: str = "", *, writes: bool = False
+) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
+    """Declare the function that executes a command."""
+
+    def declare(function: Callable[..., Output]) -> Callable[..., Output]:
+        # inspect.signature() would say the same, but importing inspect takes 10 ms.
+        code: Any = function.__code__
+        positional = code.co_argcount - 1  # without the model
+        optional = len(function.__defaults__ or ())
+        keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        defaults = function.__kwdefaults__ or {}
+        options = {f"--{k.replace('_', '-')}": not isinstance(defaults[k], bool) for k in keywords}
+        max_args = None if code.co_flags & VARIADIC else positional
+        COMMANDS[name] = Command(name, function, usage, positional - optional, max_args, options, writes)
+        return function
+
+    return declare
+
+
+def parse_commands(words: Sequence[str], first_options: Sequence[tuple[str, str | None]]) -> list[Call]:
+    """The commands in `words`, which "--" separates; `first_options` stood before the first one.
+    UsageError.
+    """
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word == "--":
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    calls: list[Call] = []
+    for group in filter(None, groups):
+        calls.append(_parse_command(group, () if calls else first_options))
+    if not calls:
+        raise UsageError("missing command name (use --help for help)")
+    return calls
+
+
+def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]]) -> Call:
+    given = dict(before)
+    start = 0
+    while start < len(words) and words[start].startswith("-"):
+        key, equals, value = words[start].partition("=")
+        if key in given:
+            raise UsageError(f"'{key}' option specified multiple times")
+        given[key] = value if equals else None
+        start += 1
+    if start == len(words):
+        raise UsageError("missing command name (use --help for help)")
+    name, args = words[start], tuple(words[start + 1 :])
+    found = COMMANDS.get(name)
+    if found is None:
+        raise UsageError(f"unknown command '{name}'; use --help for help")
+    options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}
+    _check_count(found, args)
+    text = " ".join([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
+    return Call(found, args, options, text)
+
+
+def _parse_option(found: Command, key: str, value: str | None) -> str | bool:
+    takes_argument = found.options.get(key)
+    if takes_argument is None:
+        raise UsageError(f"'{found.name}' command has no '{key}' option")
+    if takes_argument and value is None:
+        raise UsageError(f"missing argument to '{key}' option on '{found.name}' command")
+    if not takes_argument and value is not None:
+        raise UsageError(f"'{key}' option on '{found.name}' does not accept an argument")
+    return True if value is None else value
+
+
+def _check_count(found: Command, args: Sequence[str]) -> None:
+    if len(args) < found.min_args:
+        raise UsageError(f"'{found.name}' command requires at least {found.min_args} arguments")
+    if found.max_args is not None and len(args) > found.max_args:
+        hint = ""
+        if any(arg.startswith("-") for arg in args):
+            hint = ' (note that options must precede command names and follow a "--" argument)'
+        raise UsageError(f"'{found.name}' command takes at most {found.max_args} arguments{hint}")

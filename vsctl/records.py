@@ -1,0 +1,272 @@
+"""Commands about records of any table: list, find, get, set, add, remove, clear, create, destroy, wait-
+until, comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text, is_uuid
+from ovsdb.schema import Atom, ColumnSchema, ColumnType
+from ovsdb.table import Datum
+from ovsdb.table import Table as Printed
+from vsctl.conditions import parse_condition
+from vsctl.errors import CommandError, TryAgain
+from vsctl.grammar import command
+from vsctl.model import Model
+from vsctl.output import NewRow, lines
+from vsctl.store import Row
+from vsctl.tables import UUID_COLUMN, Table, record, value_of
+from vsctl.values import parse_atom, parse_value
+
+
+@command("list", "!TABLE *RECORD")
+def list_records(
+    model: Model, table: str, *records: str, if_exists: bool = False, columns: str | None = None
+) -> Printed:
+    """Print records, all of the table if none is named."""
+    found = Table.named(model.schema, table)
+    shown = found.columns(columns)
+    if records:
+        rows = [record(model, found, name, must_exist=not if_exists) for name in records]
+    else:
+        rows = [*model.store.all(found.name, _stored(shown), verify=False)]
+    return _printed(model, shown, [row for row in rows if row is not None])
+
+
+@command("find", "!TABLE *COLUMN?:KEY=VALUE")
+def find(model: Model, table: str, *conditions: str, columns: str | None = None) -> Printed:
+    """Print the records that satisfy all conditions."""
+    found = Table.named(model.schema, table)
+    shown = found.columns(columns)
+    wanted = [parse_condition(found, text, model.symbols) for text in conditions]
+    needed = [*(condition.column for condition in wanted), *shown]
+    rows = model.store.all(found.name, _stored(needed), verify=False)
+    return _printed(model, shown, [row for row in rows if all(c.holds(row) for c in wanted)])
+
+
+def _stored(columns: Sequence[ColumnSchema]) -> list[str]:
+    return [column.name for column in columns if column is not UUID_COLUMN]
+
+
+def _printed(model: Model, columns: Sequence[ColumnSchema], rows: Sequence[Row]) -> Printed:
+    model.store.load(rows, _stored(columns))
+    many = [not column.type.is_scalar and column.type.max != 1 for column in columns]
+    table = Printed([column.name for column in columns])
+    for row in rows:
+        wire = [format_datum(column.type, value_of(row, column)) for column in columns]
+        table.rows.append([Datum(*cell) for cell in zip(wire, many, strict=True)])
+    return table
+
+
+@command("get", "!TABLE !RECORD *COLUMN?:KEY")
+def get(
+    model: Model, table: str, name: str, *columns: str, if_exists: bool = False, id: str | None = None
+) -> str:
+    """Print columns of a record, or the value of a key in one; give the record an @name."""
+    if if_exists and id is not None:
+        raise CommandError("--if-exists and --id may not be specified together")
+    found = Table.named(model.schema, table)
+    row = record(model, found, name, must_exist=not if_exists)
+    if row is None:
+        return ""
+    if id is not None:
+        model.symbols.define_existing(id, row.uuid)
+    wanted = [found.parse_column_key(text) for text in columns]
+    for text, (_, _, rest) in zip(columns, wanted, strict=True):
+        if rest:
+            raise CommandError(f'{text}: trailing garbage "{rest}" at end of argument')
+    model.store.load([row], _stored([column for column, _, _ in wanted]))
+    texts = []
+    for column, key_text, _ in wanted:
+        value = value_of(row, column)
+        if key_text is None:
+            texts.append(format_value_text(column.type, value))
+            continue
+        if column.type.value is None:
+            raise CommandError(f"cannot specify key to get for non-map column {column.name}")
+        assert isinstance(value, Mapping)
+        key = parse_atom(column.type.key, key_text, model.symbols)
+        if key in value:
+            texts.append(format_atom_text(column.type.value.type, value[key]))
+        elif if_exists:
+            texts.append("")
+        else:
+            raise CommandError(f'no key "{key_text}" in {found.name} record "{name}" column {column.name}')
+    return lines(texts)
+
+
+@command("set", "!TABLE !RECORD +COLUMN?:KEY=VALUE", writes=True)
+def set_columns(
+    model: Model, table: str, name: str, setting: str, *settings: str, if_exists: bool = False
+) -> None:
+    """Set columns of a record, or keys in them."""
+    found = Table.named(model.schema, table)
+    row = record(model, found, name, must_exist=not if_exists)
+    if row is not None:
+        for text in (setting, *settings):
+            set_column(model, found, row, text)
+
+
+def set_column(model: Model, table: Table, row: Row, text: str) -> None:
+    """COLUMN[:KEY]=VALUE."""
+    column, key_text, rest = table.parse_column_key(text)
+    if not rest.startswith("=") or rest == "=":
+        raise CommandError(f'{text}: argument does not end in "=" followed by a value.')
+    if column is UUID_COLUMN:
+        raise CommandError(f'{table.name} does not contain a column whose name matches "_uuid"')
+    if key_text is None:
+        value = parse_value(column.type, rest[1:], model.symbols)
+    else:
+        if column.type.value is None:
+            raise CommandError(f"cannot specify key to set for non-map column {column.name}")
+        key = parse_atom(column.type.key, key_text, model.symbols)
+        other = parse_atom(column.type.value, rest[1:], model.symbols)
+        old = value_of(row, column)
+        assert isinstance(old, Mapping)
+        value = {**old, key: other}
+    _write(row, table.writable(row, column), value)
+
+
+def _write(row: Row, column: ColumnSchema, value: Value) -> None:
+    if row.is_new or value != value_of(row, column):
+        row[column.name] = format_datum(column.type, value)
+
+
+@command("add", "!TABLE !RECORD !COLUMN +?KEY=VALUE", writes=True)
+def add(
+    model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
+) -> None:
+    """Add values or pairs to a column; a key that is there keeps its value."""
+    found = Table.named(model.schema, table)
+    row = record(model, found, name, must_exist=not if_exists)
+    if row is None:
+        return
+    changed = found.writable(row, found.column(column))
+    items = _items(value_of(row, changed))
+    for text in (value, *values):
+        items = _items(parse_value(_any_number(changed.type), text, model.symbols)) | items
+    _write_items(row, changed, items, "add")
+
+
+@command("remove", "!TABLE !RECORD !COLUMN +KEY|VALUE|KEY=VALUE", writes=True)
+def remove(
+    model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
+) -> None:
+    """Remove values, keys or pairs from a column."""
+    found = Table.named(model.schema, table)
+    row = record(model, found, name, must_exist=not if_exists)
+    if row is None:
+        return
+    changed = found.writable(row, found.column(column))
+    items = _items(value_of(row, changed))
+    for text in (value, *values):
+        gone = _parse_removed(model, changed.type, text)
+        if isinstance(gone, Mapping):
+            items = {k: v for k, v in items.items() if not (k in gone and gone[k] == v)}
+        else:
+            items = {k: v for k, v in items.items() if k not in gone}
+    _write_items(row, changed, items, "remove")
+
+
+def _parse_removed(model: Model, type_: ColumnType, text: str) -> Mapping[Atom, Atom] | Set[Atom]:
+    """Pairs or keys of a map; values of a set."""
+    value: Value
+    try:
+        value = parse_value(_any_number(type_), text, model.symbols)
+    except CommandError:
+        if not type_.is_map:
+            raise
+        value = parse_value(ColumnType(type_.key, None, 0, None), text, model.symbols)
+    assert isinstance(value, (Mapping, Set))
+    return value
+
+
+def _any_number(type_: ColumnType) -> ColumnType:
+    return ColumnType(type_.key, type_.value, 0, None)
+
+
+def _items(value: Value) -> dict[Atom, Atom | None]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dict.fromkeys(value) if isinstance(value, Set) else {value: None}
+
+
+def _write_items(row: Row, column: ColumnSchema, items: dict[Atom, Atom | None], operation: str) -> None:
+    type_, what = column.type, "pairs" if column.type.is_map else "values"
+    count = len(items)
+    would = f'"{operation}" operation would put {count} {what} in column {column.name} of table {row.table}'
+    if count < type_.min:
+        raise CommandError(f"{would} but the minimum number is {type_.min}")
+    if type_.max is not None and count > type_.max:
+        raise CommandError(f"{would} but the maximum number is {type_.max}")
+    if type_.is_map:
+        _write(row, column, items)  # type: ignore[arg-type]  # every element of a map has a value
+    else:
+        _write(row, column, next(iter(items)) if type_.is_scalar else frozenset(items))
+
+
+@command("clear", "!TABLE !RECORD +COLUMN", writes=True)
+def clear(model: Model, table: str, name: str, column: str, *columns: str, if_exists: bool = False) -> None:
+    """Empty columns of a record."""
+    found = Table.named(model.schema, table)
+    row = record(model, found, name, must_exist=not if_exists)
+    if row is None:
+        return
+    for text in (column, *columns):
+        cleared = found.writable(row, found.column(text))
+        if cleared.type.min > 0:
+            raise CommandError(
+                f'"clear" operation cannot be applied to column {cleared.name} of table {found.name}, '
+                "which is not allowed to be empty"
+            )
+        _write(row, cleared, default_value(cleared.type))
+
+
+@command("create", "!TABLE +COLUMN?:KEY=VALUE", writes=True)
+def create(model: Model, table: str, setting: str, *settings: str, id: str | None = None) -> NewRow:
+    """Make a record; give it an @name, or the UUID that it is to have."""
+    found = Table.named(model.schema, table)
+    uuid = None
+    if id is not None:
+        uuid = id.lower() if is_uuid(id) else model.symbols.define(id)
+    row = model.store.insert(found.name, {}, uuid, keep_uuid=id is not None and is_uuid(id) is not None)
+    for text in (setting, *settings):
+        set_column(model, found, row, text)
+    if id is None and not found.schema.is_root:
+        model.warn(f'applying "create" command to table {found.name} without --id option will have no effect')
+    return NewRow(row)
+
+
+@command("destroy", "!TABLE *RECORD", writes=True)
+def destroy(model: Model, table: str, *records: str, if_exists: bool = False, all: bool = False) -> None:
+    """Delete records; of tables that are not root, the server decides."""
+    if all and records:
+        raise CommandError("--all and records argument should not be specified together")
+    if all and if_exists:
+        raise CommandError("--all and --if-exists should not be specified together")
+    found = Table.named(model.schema, table)
+    if all:
+        rows: list[Row | None] = [*model.store.all(found.name)]
+    else:
+        rows = [record(model, found, name, must_exist=not if_exists) for name in records]
+    for row in filter(None, rows):
+        if found.schema.is_root:
+            model.store.delete(row)
+        else:
+            model.store.hide(row)
+
+
+@command("wait-until", "!TABLE !RECORD *COLUMN?:KEY=VALUE")
+def wait_until(model: Model, table: str, name: str, *conditions: str) -> None:
+    """Wait until a record exists and satisfies all conditions."""
+    found = Table.named(model.schema, table)
+    wanted = [parse_condition(found, text, model.symbols) for text in conditions]
+    row = record(model, found, name, must_exist=False)
+    if row is None or not all(condition.holds(row) for condition in wanted):
+        raise TryAgain(frozenset([found.name, "Bridge", "Port"]))
+
+
+@command("comment", "*ARG")
+def comment(model: Model, *words: str) -> None:
+    """Do nothing; what was said stands in the database's log with the command line."""

@@ -1,0 +1,172 @@
+"""Executing commands: one transaction for all of them, again if the database moved; then waiting for the
+switch.
+
+Rule: nothing is printed here. The outcome says what to print and what went wrong afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ovsdb.client.blocking import Client
+from ovsdb.client.transaction import Conflict, TransactionError, check_results
+from rpc.jsonvalue import Json
+from vsctl.errors import CommandError, TryAgain
+from vsctl.grammar import Call
+from vsctl.model import Model
+from vsctl.output import Output
+from vsctl.store import Row, Store, members
+
+SWITCH = "Open_vSwitch"
+WAIT_MONITOR, SWITCH_MONITOR = "wait-until", "cur_cfg"  # names of monitors
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to execute."""
+
+    wait_for_switch: bool = True
+    dry_run: bool = False
+    comment: str = ""  # for the database's log
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    outputs: list[Output]
+    warnings: list[str]
+    next_cfg: int | None = None  # the switch's work is done when cur_cfg has reached it
+    new_interfaces: list[Row] = field(default_factory=list)
+
+
+def execute(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
+    """Execute commands and commit what they change.
+
+    CommandError, CommandExit; and what the client raises.
+    """
+    monitored: frozenset[str] = frozenset()
+    while True:
+        try:
+            return _attempt(client, calls, settings)
+        except Conflict:
+            continue
+        except TryAgain as wanted:
+            if not wanted.tables:
+                continue
+            if wanted.tables <= monitored:
+                client.wait_update(WAIT_MONITOR)
+                continue
+            if monitored:
+                client.cancel_monitor(WAIT_MONITOR)
+            monitored |= wanted.tables
+            select: dict[str, Json] = {"select": {"initial": False}}
+            client.monitor(WAIT_MONITOR, dict.fromkeys(sorted(monitored), select))
+
+
+def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
+    model = Model(Store(client))
+    outputs = []
+    for call in calls:
+        model.call = call
+        outputs.append(call.command.function(model, *call.args, **call.options))
+    model.symbols.require_defined()
+    outcome = Outcome(outputs, model.warnings)
+    _commit(client, model, settings, outcome)
+    return outcome
+
+
+def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:
+    store = model.store
+    is_fresh = model.switch.is_new  # reads or makes it
+    changes = store.changes()
+    if not changes.operations:
+        return
+    txn = store.verification()
+    first_change = len(txn.operations)
+    txn.operations += changes.operations
+    next_cfg = -1
+    if settings.wait_for_switch and not settings.dry_run:
+        txn.mutate(SWITCH, [], [["next_cfg", "+=", 1]])
+        next_cfg = txn.select(SWITCH, [], ["next_cfg"])
+    txn.comment(settings.comment)
+    if settings.dry_run:
+        txn.abort()
+    raw = client.transact(txn.operations)
+    try:
+        results = check_results(raw[: len(txn.operations) - 1] if settings.dry_run else raw)
+    except Conflict:
+        raise
+    except TransactionError as error:
+        if is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
+            raise TryAgain from error  # somebody else has made the row at the same time
+        raise CommandError(f"transaction error: {_format_error(error)}") from error
+    for row, result in zip(store.new_rows(), results[first_change:], strict=False):
+        row.uuid = _uuid_of(result)
+    if next_cfg >= 0:
+        outcome.next_cfg = _integer(results[next_cfg]["rows"], "next_cfg")
+    outcome.new_interfaces = model.new_interfaces
+
+
+def _format_error(error: TransactionError) -> str:
+    from ovsdb.table import format_json
+
+    return format_json({"details": error.details, "error": error.tag})
+
+
+def _uuid_of(result: dict[str, Json]) -> str:
+    uuid = result["uuid"]
+    assert isinstance(uuid, list)
+    return str(uuid[1])
+
+
+def _integer(rows: Json, column: str) -> int:
+    assert isinstance(rows, list)
+    assert isinstance(rows[0], dict)
+    value = rows[0][column]
+    assert isinstance(value, int)
+    return value
+
+
+def wait_for_switch(client: Client, outcome: Outcome) -> list[str]:
+    """Wait until the switch has done what was committed; complaints about interfaces that it could not
+    set up.
+    """
+    if outcome.next_cfg is None:
+        return []
+    updates = client.monitor(SWITCH_MONITOR, {SWITCH: {"columns": ["cur_cfg"]}})
+    while _latest_cfg(updates) < outcome.next_cfg:
+        updates = client.wait_update(SWITCH_MONITOR)
+    return [text for text in map(_complaint, _interfaces(client, outcome)) if text]
+
+
+def _latest_cfg(updates: Json) -> int:
+    """cur_cfg in a monitor's update, or -1."""
+    rows = updates.get(SWITCH) if isinstance(updates, dict) else None
+    for update in rows.values() if isinstance(rows, dict) else ():
+        new = update.get("new") if isinstance(update, dict) else None
+        cfg = new.get("cur_cfg") if isinstance(new, dict) else None
+        if isinstance(cfg, int):
+            return cfg
+    return -1
+
+
+def _interfaces(client: Client, outcome: Outcome) -> list[dict[str, Json]]:
+    """What the switch wrote about the new interfaces, as far as they are still there."""
+    if not outcome.new_interfaces:
+        return []
+    fresh = Store(client)
+    found = []
+    for made in outcome.new_interfaces:
+        for row in fresh.find("Interface", "_uuid", ["uuid", made.uuid], ["name", "ofport", "error"]):
+            found.append(row.known)
+    return found
+
+
+def _complaint(interface: dict[str, Json]) -> str:
+    ofport, error = members(interface["ofport"]), members(interface["error"])
+    if ofport and ofport[0] != -1:
+        return ""
+    why = f": {error[0]}" if error and error[0] else ""
+    return f"Error detected while setting up '{interface['name']}'{why}.  See ovs-vswitchd log for details."
