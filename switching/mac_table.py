@@ -111,6 +111,10 @@ class MacTable:
         """Forget all that was learned."""
         return self._forget([slot for slot, entry in self._entries.items() if not entry.static])
 
+    def clear_stats(self) -> None:
+        """Count from 0 again."""
+        self.stats = MacStats()
+
     def keep_ports(self, ports: frozenset[str]) -> list[Place]:
         """Forget what is behind ports that are not there any more."""
         return self._forget([slot for slot, entry in self._entries.items() if entry.port not in ports])

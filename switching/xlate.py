@@ -1,8 +1,8 @@
 """Key + state → Decision: what the datapath shall do with every packet like this one.
 
-Rule: pure. All that was looked at is in the decision: bits of the packet in `mask`, addresses in `places`; what
-it does to the state is in `learned`, as values that the caller carries out. Each bridge switches as OpenFlow's
-NORMAL action does: learning, flooding within a VLAN, never back to where the packet came from.
+Rule: pure. All that was looked at is in the decision: bits of the packet in `mask`, addresses in `places`.
+What it does to the state is in `learned`, as values that the caller carries out. Each bridge switches as
+OpenFlow's NORMAL action does: learning, flooding within a VLAN, never back to where the packet came from.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MULTICAST: Final = 1 << 40  # the group bit of an Ethernet address
 MAX_PATCHES: Final = 8  # bridges in a row that a packet may cross
 _ONES16, _ONES32, _ONES64, _ONES128 = 0xFFFF, (1 << 32) - 1, (1 << 64) - 1, (1 << 128) - 1
 
-# Groups that a bridge does not forward (ovs-vswitchd.conf.db(5), forward-bpdu): IEEE 802.1's own, EDP, EAPS, and
-# Cisco's spanning tree, discovery and trunking protocols.
+# Groups that a bridge does not forward (ovs-vswitchd.conf.db(5), forward-bpdu): IEEE 802.1's own, EDP, EAPS,
+# and Cisco's spanning tree, discovery and trunking protocols.
 _RESERVED: Final = frozenset(
     {
         *range(0x0180C2000000, 0x0180C2000010),
@@ -51,7 +51,8 @@ class Decision(NamedTuple):
     mask: FlowKey
     learned: tuple[Learned, ...]
     places: tuple[Place, ...]  # lookups that the actions depend on
-    ports: tuple[SwitchPort, ...]  # the ports of bridges that the packet came in by, patch ports included
+    inputs: tuple[str, ...]  # the ports of bridges by which the packet came in, patch ports included
+    outputs: tuple[str, ...]  # the ports to which a copy went, patch ports included
 
 
 class _Delivery(NamedTuple):
@@ -64,7 +65,7 @@ class _Delivery(NamedTuple):
 class _Walk:
     """What one translation collects on its way through the bridges."""
 
-    __slots__ = ("deliveries", "inputs", "key", "learned", "places", "switch", "tables")
+    __slots__ = ("deliveries", "inputs", "key", "learned", "outputs", "places", "switch", "tables")
 
     def __init__(self, key: FlowKey, switch: Switch, tables: Mapping[str, MacTable]) -> None:
         self.key = key
@@ -73,7 +74,8 @@ class _Walk:
         self.deliveries: list[_Delivery] = []
         self.learned: list[Learned] = []
         self.places: list[Place] = []
-        self.inputs: list[SwitchPort] = []
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
 
 
 def xlate(key: FlowKey, switch: Switch, tables: Mapping[str, MacTable]) -> Decision:
@@ -84,7 +86,8 @@ def xlate(key: FlowKey, switch: Switch, tables: Mapping[str, MacTable]) -> Decis
         _normal(walk, port, key.vlan_tci, 0)
     actions, tos_mask, ttl_mask = _emit(walk)
     mask = _mask(key.tun_proto, is_ip, tos_mask, ttl_mask)
-    return Decision(actions, mask, tuple(walk.learned), tuple(walk.places), tuple(walk.inputs))
+    learned, places, inputs = tuple(walk.learned), tuple(walk.places), tuple(walk.inputs)
+    return Decision(actions, mask, learned, places, inputs, tuple(walk.outputs))
 
 
 @lru_cache(maxsize=64)  # 30 ns instead of 4 us for a tuple of 45; there are few different ones
@@ -119,7 +122,7 @@ def _normal(walk: _Walk, port: SwitchPort, tci: int, depth: int) -> None:
     """Switch a packet that came in by `port` with this tag."""
     key = walk.key
     bridge = walk.switch.bridges[port.bridge]
-    walk.inputs.append(port)
+    walk.inputs.append(port.name)
     if key.eth_dst in _RESERVED and not bridge.forward_bpdu:
         return
     vlan = input_vlan(port.vlan, tci)
@@ -154,6 +157,7 @@ def _send(walk: _Walk, port: SwitchPort, to: SwitchPort, vlan: int, pcp: int, de
     if (port.protected and to.protected) or not carries(to.vlan, vlan):
         return
     tci = output_tci(to.vlan, vlan, pcp)
+    walk.outputs.append(to.name)
     if not to.peer:
         walk.deliveries.append(_Delivery(to, tci))
         return

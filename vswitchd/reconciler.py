@@ -62,7 +62,17 @@ class Reconciler:
         self._switch_over(steps, now)
         self._log(before)
 
-    def observation(self, tables: Tables, *, refresh: bool) -> Writes:
+    def writes(self, *, first: bool) -> Writes:
+        """Return what the database shall say now that the configuration is applied.
+
+        The first time that is also what this program is, and counters.
+        """
+        if not self.desired.uuid:
+            return {}
+        switch = {"cur_cfg": self.desired.next_cfg} | (switch_columns(self.types) if first else {})
+        return self.observation(refresh=first) | {("Open_vSwitch", self.desired.uuid): switch}
+
+    def observation(self, *, refresh: bool) -> Writes:
         """Return what the database shall say of bridges and interfaces; with `refresh`, counters too."""
         if refresh:
             self.actual = self.datapaths.observe(self._links)
@@ -78,10 +88,6 @@ class Reconciler:
             ),
             statistics=refresh,
         )
-
-    def own_columns(self) -> Writes:
-        """Return what the row of Open_vSwitch says of this program."""
-        return {("Open_vSwitch", self.desired.uuid): switch_columns(self.types)} if self.desired.uuid else {}
 
     def is_incomplete(self) -> bool:
         """Tell whether a step failed, or an interface waits for a device: then trying again may help."""

@@ -47,12 +47,15 @@ def expire(state: Forwarding, now: float) -> list[Place]:
 def adopt(state: Forwarding, flows: Iterable[Flow], now: float) -> list[Operation]:
     """Take over the flows that an earlier run installed; return what changes in the datapath.
 
-    The MAC tables are rebuilt from the flows' sources first: then translations agree with those of before.
+    The MAC tables are rebuilt from the flows' sources first: then translations agree with those of before. A
+    flow that no packet has used yet is younger than the idle time: its first packet was the daemon's to send.
     """
     found = [flow for flow in flows if flow.ufid]
-    for flow in sorted(found, key=lambda flow: flow.stats.used or 0.0):
-        if flow.stats.used is not None:
-            learn(state, xlate(flow.key, state.switch, state.tables).learned, flow.stats.used)
+    heard = [
+        (flow.stats.used if flow.stats.used is not None else now - state.max_idle, flow) for flow in found
+    ]
+    for when, flow in sorted(heard, key=lambda pair: pair[0]):
+        learn(state, xlate(flow.key, state.switch, state.tables).learned, when)
     expire(state, now)
     operations: list[Operation] = []
     for flow in found:

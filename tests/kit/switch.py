@@ -108,9 +108,9 @@ class Rows:
         """Add a port with its interface; columns that a Port has go there, others to the Interface."""
         in_port = {c: v for c, v in values.items() if c in _DEFAULTS["Port"]}
         in_interface = {c: v for c, v in values.items() if c not in _DEFAULTS["Port"]}
-        settings: dict[int | float | bool | str, int | float | bool | str] = {**(options or {})}
+        settings = {str(key): value for key, value in (options or {}).items()}
         interface = self._insert(
-            "Interface", {"name": name, "type": type, "options": settings, **in_interface}
+            "Interface", {"name": name, "type": type, "options": _as_value(settings), **in_interface}
         )
         port = self._insert("Port", {"name": name, "interfaces": frozenset((interface,)), **in_port})
         ports = self.tables["Bridge"][self.find("Bridge", bridge)]["ports"]
@@ -160,7 +160,7 @@ class Switch:
         self.reconciler.reconcile(self.rows.tables, self.now)
         if self.reconciler.datapaths.handles:
             self._descriptors = list(self.datapath.listen())
-        writes = changes(self.reconciler.observation(self.rows.tables, refresh=statistics), self.rows.tables)
+        writes = changes(self.reconciler.observation(refresh=statistics), self.rows.tables)
         self.rows.write(writes)
         return writes
 
@@ -203,3 +203,9 @@ def frame(src: int, dst: int, payload: bytes = b"payload", tag: int | None = Non
     """Make a frame of an experimental type, tagged on request."""
     plain = ethernet(src, dst, 0x88B5, payload)
     return plain if tag is None else plain[:12] + vlan_tag(0x8100, tag) + plain[12:]
+
+
+def _as_value(options: dict[str, str]) -> Value:
+    value: dict[int | float | bool | str, int | float | bool | str] = {}
+    value.update(options)
+    return value
