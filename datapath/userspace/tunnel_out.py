@@ -30,7 +30,7 @@ _SOCKADDR = struct.Struct("=H2s4s8x")
 _INT, _U16 = struct.Struct("=i"), struct.Struct("=H")
 
 
-class NoRoute(Exception):  # noqa: N818 - a state of the network, not of the program
+class NoRoute(Exception):
     """The host has no way to a tunnel's far end, or that has no IPv4 address."""
 
 

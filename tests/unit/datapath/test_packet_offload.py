@@ -7,7 +7,7 @@ from datapath.packet import headers as h
 from datapath.packet.build import build
 from datapath.packet.checksum import checksum, ones_sum, pseudo_sum
 from datapath.packet.flowkey import FlowKey
-from datapath.userspace.coalesce import Piece, Super, coalesce
+from datapath.userspace.coalesce import Run
 from datapath.userspace.offload import complete, locate, offload_of, segments, split
 
 TCP4 = FlowKey(
@@ -107,25 +107,33 @@ def test_what_is_no_tcp_cannot_be_cut() -> None:
     assert split(frame, h.Vnet(0, h.VNET_GSO_TCPV4, 54, 1000)) == []
 
 
-def merge(frames: list[bytes]) -> list[bytes]:
-    """Coalesce frames and return what comes out, as bytes."""
-    memory = memoryview(b"".join(frames))
-    pieces, at = [], 0
+def merge(frames: list[bytes], outer: bytes = bytes(8)) -> list[bytes]:
+    """Coalesce frames as they come out of a tunnel and return what they became, as bytes."""
+    memory = memoryview(b"".join(outer + frame for frame in frames))
+    done: list[bytes] = []
+    run: Run | None = None
+
+    def finish() -> None:
+        if run and (merged := run.merged()):
+            done.append(merged.header + b"".join(memory[s : s + n] for s, n in merged.payloads))
+        elif run:
+            done.append(bytes(memory[run.start + run.inner : run.start + run.length]))
+
+    at = 0
     for frame in frames:
-        pieces.append(Piece(at, len(frame)))
-        at += len(frame)
-    merged = []
-    for unit in coalesce(memory, pieces):
-        if isinstance(unit, Super):
-            merged.append(unit.header + b"".join(memory[s : s + n] for s, n in unit.payloads))
-        else:
-            merged.append(bytes(memory[unit.start : unit.start + unit.length]))
-    return merged
+        length = len(outer) + len(frame)
+        if not (run and run.accepts(at, length)):
+            finish()
+            run = Run(memory, at, length, len(outer), outer=len(outer) > 8)
+        at += length
+    finish()
+    return done
 
 
 def test_segments_coalesce_into_what_they_were_cut_from() -> None:
     frame, vnet = partial(build(TCP4._replace(tcp_flags=h.TCP_ACK | h.TCP_PSH), PAYLOAD), 1000)
     assert merge(split(frame, vnet)) == [complete(frame, vnet)]
+    assert merge(split(frame, vnet), bytes(28)) == [complete(frame, vnet)]
 
 
 def test_a_damaged_segment_spoils_the_checksum_of_the_whole() -> None:

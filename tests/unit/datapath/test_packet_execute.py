@@ -1,0 +1,127 @@
+"""Actions on packets whose checksum is left to offload, and on those that cannot be changed."""
+
+import pytest
+
+from datapath.actions import (
+    Action,
+    Opaque,
+    Output,
+    PopVlan,
+    PushVlan,
+    Recirc,
+    SetFields,
+    SetTunnel,
+    Userspace,
+)
+from datapath.packet import headers as h
+from datapath.packet.build import build
+from datapath.packet.execute import Packet, execute
+from datapath.packet.extract import extract
+from datapath.packet.flowkey import FlowKey
+from datapath.userspace.offload import complete
+from tests.unit.datapath.test_packet_offload import TCP4, TCP6, partial
+
+
+class Recorder:
+    """A sink that remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, Packet]] = []
+        self.recirculated: list[int] = []
+        self.upcalls: list[bytes] = []
+
+    def output(self, packet: Packet, port: int) -> None:
+        self.sent.append((port, packet.copy()))
+
+    def userspace(self, packet: Packet, action: Userspace) -> None:
+        self.upcalls.append(action.userdata)
+
+    def recirculate(self, packet: Packet) -> None:
+        self.recirculated.append(packet.metadata.recirc_id)
+
+
+def send(frame: bytes, vnet: h.Vnet, *actions: Action) -> Packet:
+    sink = Recorder()
+    execute(Packet(frame, FlowKey(), vnet), (*actions, Output(1)), sink)
+    return sink.sent[0][1]
+
+
+@pytest.mark.parametrize("key", [TCP4, TCP6, TCP4._replace(ip_proto=17, tcp_flags=0)])
+def test_a_partial_checksum_stays_completable_through_every_change(key: FlowKey) -> None:
+    frame, vnet = partial(build(key, b"payload"))
+    want = key._replace(ip_src=0xABCDEF, tp_dst=99, ip_ttl=3, vlan_tpid=0x8100, vlan_tci=0x1007)
+    mask = FlowKey(ip_src=(1 << 128) - 1, tp_dst=0xFFFF, ip_ttl=0xFF)
+    packet = send(frame, vnet, SetFields(want, mask), PushVlan(0x8100, 0x1007))
+    assert complete(packet.frame, packet.vnet) == build(want, b"payload")
+
+
+def test_pop_moves_the_offload_header_back() -> None:
+    frame, vnet = partial(build(TCP4._replace(vlan_tpid=0x88A8, vlan_tci=0x1001), b"payload"), 100)
+    packet = send(frame, vnet, PopVlan())
+    assert (packet.vnet.csum_start, packet.vnet.hdr_len) == (34, 54)
+    assert complete(packet.frame, packet.vnet) == build(TCP4, b"payload")
+
+
+def test_pop_without_a_tag_changes_nothing() -> None:
+    frame = build(TCP4)
+    assert send(frame, h.NO_VNET, PopVlan()).frame == frame
+
+
+def test_udp_without_checksum_keeps_none() -> None:
+    frame = bytearray(build(TCP4._replace(ip_proto=17, tcp_flags=0), b"payload"))
+    frame[40:42] = bytes(2)
+    packet = send(bytes(frame), h.NO_VNET, SetFields(FlowKey(ip_src=5), FlowKey(ip_src=0xFFFFFFFF)))
+    assert packet.frame[40:42] == bytes(2)
+
+
+def test_later_fragments_keep_their_payload() -> None:
+    later = TCP4._replace(ip_frag=h.IP_FRAG_LATER, tp_src=0, tp_dst=0, tcp_flags=0)
+    frame = build(later, b"p" * 40)
+    packet = send(
+        frame, h.NO_VNET, SetFields(FlowKey(ip_src=5, tp_src=1), FlowKey(ip_src=0xFFFFFFFF, tp_src=0xFFFF))
+    )
+    assert packet.frame == build(later._replace(ip_src=5), b"p" * 40)
+
+
+def test_vlan_tci_is_set_in_place() -> None:
+    tagged = TCP4._replace(vlan_tpid=0x8100, vlan_tci=0x1007)
+    packet = send(build(tagged), h.NO_VNET, SetFields(FlowKey(vlan_tci=0xFFFF), FlowKey(vlan_tci=0xE000)))
+    assert extract(packet.frame) == tagged._replace(vlan_tci=0x1007 | 0xE000)
+
+
+def test_arp_fields_are_set() -> None:
+    key = FlowKey(eth_type=h.ETH_TYPE_ARP, arp_op=1, arp_sip=1, arp_tip=2, arp_sha=3, arp_tha=0)
+    want = key._replace(arp_op=2, arp_tha=9)
+    packet = send(build(key), h.NO_VNET, SetFields(want, FlowKey(arp_op=0xFF, arp_tha=(1 << 48) - 1)))
+    assert extract(packet.frame) == want
+
+
+@pytest.mark.parametrize("length", [14, 20, 33, 35, 41])
+def test_truncated_packets_are_changed_as_far_as_they_go(length: int) -> None:
+    mask = FlowKey(eth_src=(1 << 48) - 1, ip_src=0xFFFFFFFF, ip_ttl=0xFF, tp_src=0xFFFF)
+    packet = send(build(TCP4)[:length], h.NO_VNET, SetFields(FlowKey(eth_src=7), mask))
+    assert (len(packet.frame), extract(packet.frame).eth_src) == (length, 7)
+
+
+def test_a_tunnel_holds_for_what_follows() -> None:
+    sink = Recorder()
+    tunnels = SetTunnel(dst=1), SetTunnel(dst=2)
+    execute(Packet(build(TCP4), FlowKey()), (Output(1), tunnels[0], Output(2), tunnels[1], Output(3)), sink)
+    assert [(port, packet.tunnel) for port, packet in sink.sent] == [
+        (1, None),
+        (2, tunnels[0]),
+        (3, tunnels[1]),
+    ]
+
+
+def test_recirculation_and_upcalls_see_the_packet_in_between() -> None:
+    sink = Recorder()
+    execute(Packet(build(TCP4), FlowKey()), (Recirc(5), Userspace(0, b"x"), Output(1)), sink)
+    assert (sink.recirculated, sink.upcalls) == ([5], [b"x"])
+    assert sink.sent[0][1].metadata.recirc_id == 0
+
+
+def test_an_unknown_action_ends_the_list() -> None:
+    sink = Recorder()
+    execute(Packet(build(TCP4), FlowKey()), (Output(1), Opaque(99, b""), Output(2)), sink)
+    assert [port for port, _ in sink.sent] == [1]
