@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import cast
 
-from ovsdb.datum import Delta, Value, apply_delta, format_value_text
+from ovsdb.datum import Delta, Value, apply_delta
 from ovsdb.engine.changes import Changeset, RowChange
 from ovsdb.engine.row import Row
-from ovsdb.engine.table import Column, HashIndex, Table
+from ovsdb.engine.table import Column, Table
 from ovsdb.engine.txn import Transaction, TxnTable
+from ovsdb.engine.uniqueness import check_unique
 from ovsdb.errors import ConstraintViolation, ReferentialIntegrityViolation
 from ovsdb.schema import ZERO_UUID, Atom
 
@@ -35,11 +36,12 @@ def commit(txn: Transaction) -> Changeset:
     _check_references(txn, counts)
     _collect_garbage(txn, counts)
     _check_row_counts(txn)
-    _drop_weak_references(txn)
+    while _drop_weak_references(txn, counts):
+        _collect_garbage(txn, counts)
     for target in txn.txn_tables.values():
         for index in target.table.indexes:
             if index.unique:
-                _check_unique(target, index)
+                check_unique(target, index)
     tables = {name: target.changes for name, target in txn.txn_tables.items() if target.changes}
     changeset = Changeset(tables, "\n".join(txn.comments))
     changeset.references = counts
@@ -185,9 +187,9 @@ def _check_row_counts(txn: Transaction) -> None:
 # --- weak references
 
 
-def _drop_weak_references(txn: Transaction) -> None:
-    """Take weak references to rows that are not there out of rows that are."""
-    gone: dict[tuple[str, str], set[Reference]] = {}  # the row that refers → what it refers to in vain
+def _vain_references(txn: Transaction) -> dict[Reference, set[Reference]]:
+    """Rows with weak references to rows that are not there → those references."""
+    gone: dict[Reference, set[Reference]] = {}
     for target in list(txn.txn_tables.values()):
         table = target.table
         for uuid, change in target.changes.items():
@@ -200,22 +202,36 @@ def _drop_weak_references(txn: Transaction) -> None:
                     name, referred = reference
                     if txn.table(name).get(referred) is None:
                         gone.setdefault((table.name, uuid), set()).add(reference)
+    return gone
+
+
+def _drop_weak_references(txn: Transaction, counts: Counts) -> bool:
+    """Take weak references to rows that are not there out of rows that are.
+
+    True if strong references went with them, from maps that have one of each in a pair.
+    """
+    gone = _vain_references(txn)
+    dropped = False
     for (name, uuid), references in gone.items():
         target = txn.table(name)
         row = target.get(uuid)
         if row is not None:
             for column in target.table.weak_columns:
-                row = _drop_from_column(target, row, column, references)
+                removed = _vain(column, row.values[column.index], references)
+                if removed:
+                    row = _drop_from_column(target, row, column, removed)
+                    if column in target.table.strong_columns:
+                        own = _without(_references(column, Delta(removed, {}), False, False), (name, uuid))
+                        _add(counts, own, -1)
+                        dropped = dropped or bool(own)
     for name in {name for name, _ in gone}:
         txn.table(name).settle()  # a reference that came with this transaction may be all that had changed
+    return dropped
 
 
-def _drop_from_column(target: TxnTable, row: Row, column: Column, gone: set[Reference]) -> Row:
-    """The row without those references in one column."""
+def _drop_from_column(target: TxnTable, row: Row, column: Column, removed: Mapping[Atom, Atom | None]) -> Row:
+    """The row without those elements in one column."""
     value = row.values[column.index]
-    removed = _vain(column, value, gone)
-    if not removed:
-        return row
     size = len(value) if isinstance(value, Mapping | Set) else 1
     if size - len(removed) < column.type.min:
         raise ConstraintViolation(_weak_details(target, row, column, removed))
@@ -255,71 +271,6 @@ def _weak_details(target: TxnTable, row: Row, column: Column, removed: Mapping[A
         f'"{column.name}" in "{target.table.name}" row {row.uuid}'
         f"{' (inserted within this transaction)' if inserted else ''} caused this column to become empty, "
         "but constraints on this column disallow an empty column."
-    )
-
-
-# --- indexes
-
-
-def _check_unique(target: TxnTable, index: HashIndex) -> None:
-    """No two rows may have the same values in the columns of an index."""
-    seen: dict[object, Row] = {}
-    places = [column.index for column in index.columns]
-    for change in target.changes.values():
-        row = change.new
-        if row is None or (change.old is not None and not any(place in change.deltas for place in places)):
-            continue
-        key = index.key(row)
-        other = seen.setdefault(key, row)
-        if other is not row:
-            raise ConstraintViolation(_index_details(target, index, row, other))
-        for uuid in index.find(key):
-            # A row that is changed in these columns is compared by its new values, above.
-            standing = target.changes.get(uuid)
-            if uuid != row.uuid and (standing is None or _stays(standing, places)):
-                raise ConstraintViolation(_index_details(target, index, row, target.table.rows[uuid]))
-
-
-def _stays(change: RowChange, places: list[int]) -> bool:
-    """Whether the row is there and has its old values in these columns."""
-    return change.new is not None and not any(place in change.deltas for place in places)
-
-
-def _index_details(target: TxnTable, index: HashIndex, a: Row, b: Row) -> str:
-    if a.uuid < b.uuid:
-        a, b = b, a  # the C server puts the greater first
-    names = _enumerate([f'"{column.name}"' for column in index.columns])
-    plural = "s" if len(index.columns) > 1 else ""
-    return (
-        f'Transaction causes multiple rows in "{target.table.name}" table to have identical values '
-        f"({_index_values(index, a)}) for index on column{plural} {names}.  "
-        f"First row, with UUID {a.uuid}, {_origin(target, index, a)}  "
-        f"Second row, with UUID {b.uuid}, {_origin(target, index, b)}"
-    )
-
-
-def _index_values(index: HashIndex, row: Row) -> str:
-    return _enumerate([format_value_text(c.type, row.values[c.index]) for c in index.columns])
-
-
-def _enumerate(texts: list[str]) -> str:
-    """As in English: "a", "a and b", "a, b, and c"."""
-    if len(texts) <= 2:
-        return " and ".join(texts)
-    return ", ".join(texts[:-1]) + ", and " + texts[-1]
-
-
-def _origin(target: TxnTable, index: HashIndex, row: Row) -> str:
-    change = target.changes.get(row.uuid)
-    if change is None:
-        return "existed in the database before this transaction and was not modified by the transaction."
-    if change.old is None:
-        return "was inserted by this transaction."
-    if any(column.index in change.deltas for column in index.columns):
-        return f"had the following index values before the transaction: {_index_values(index, change.old)}."
-    return (
-        "existed in the database before this transaction, which modified some of the row's columns but not "
-        "any columns in this index."
     )
 
 

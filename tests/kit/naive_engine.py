@@ -256,7 +256,8 @@ class NaiveEngine:
             limit = self.schema.tables[name].max_rows
             if limit is not None and len(rows) > limit:
                 raise Refused("constraint violation")
-        self.drop_weak_references()
+        while self.drop_weak_references():
+            self.collect_garbage()
         for name, rows in self.tables.items():
             for index in self.schema.tables[name].indexes:
                 if len({tuple(row[column] for column in index) for row in rows.values()}) < len(rows):
@@ -277,9 +278,12 @@ class NaiveEngine:
             for name, uuid in garbage:
                 del self.tables[name][uuid]
 
-    def drop_weak_references(self) -> None:
+    def drop_weak_references(self) -> bool:
+        dropped = False
         for name, row, column, element, table, uuid in self.references(weak=True):
             if uuid not in self.tables[table]:
+                dropped = True
                 self.tables[name][row][column] -= {element}
                 if len(self.tables[name][row][column]) < self.schema.tables[name].columns[column].type.min:
                     raise Refused("constraint violation")
+        return dropped

@@ -109,8 +109,11 @@ class Maker:
         if base.enum is not None:
             return r.choice(base.enum)
         if base.type == "integer":
-            low = -(2**63) if base.min_integer is None else base.min_integer
-            high = 2**63 - 1 if base.max_integer is None else base.max_integer
+            if base.min_integer is None and base.max_integer is None:
+                return r.choice(INTEGERS)
+            # Not the extremes: a sum out of bounds would be out of range as well.
+            low = -7 if base.min_integer is None else base.min_integer
+            high = 7 if base.max_integer is None else base.max_integer
             return r.choice([i for i in INTEGERS if low <= i <= high])
         if base.type == "real":
             return r.choice([f for f in REALS if base.max_real is None or -2 <= f <= 3])
@@ -242,7 +245,7 @@ class Maker:
         # Before its "insert", a name stands for another UUID where "uuid" is given: leave those as they are.
         seen: set[str] = set()
         for op in operations:
-            if op["op"] == "insert":
+            if "uuid-name" in op:
                 seen.add(op["uuid"])
             for member in ("row", "where", "mutations"):
                 if member in op:
