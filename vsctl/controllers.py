@@ -66,11 +66,11 @@ def del_controller(model: Model, bridge: str) -> None:
 
 @command("set-controller", "!BRIDGE +TARGET", writes=True)
 def set_controller(
-    model: Model, bridge: str, target: str, *targets: str, inactivity_probe: str | None = None
+    model: Model, bridge: str, *targets: str, inactivity_probe: str | None = None
 ) -> None:
     """Set the controllers of a bridge."""
     found = _real_bridge(model, bridge)
-    rows = _insert_targets(model, "Controller", (target, *targets), inactivity_probe)
+    rows = _insert_targets(model, "Controller", targets, inactivity_probe)
     _replace(model, found.row, "controller", rows, "Controller")
 
 

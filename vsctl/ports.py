@@ -62,7 +62,6 @@ def _add_port(
     if may_exist:
         existing = model.find_port(name)
         if existing is not None:
-            model.bridge(bridge_name)
             _check_existing(model, existing, bridge_name, interfaces)
             return
     model.require_free(name, f"cannot create a port named {name}")
@@ -134,8 +133,6 @@ def _check_bridge(model: Model, port: Port, name: str) -> None:
     text = f"bridge {name} does not have a port {port.name}"
     if port.bridge.parent == name:
         text += f" (although its child bridge {port.bridge.name} does)"
-    elif bridge.parent == port.bridge.name:
-        text += f" (although its parent bridge {bridge.parent} does)"
     raise CommandError(text)
 
 
@@ -151,7 +148,12 @@ def add_bond_iface(model: Model, bond: str, iface: str, *, may_exist: bool = Fal
     port = model.port(bond)
     if may_exist:
         existing = model.find_interface(iface)
-        if existing is not None and existing.port.row is port.row:
+        if existing is not None:
+            if existing.port.row is not port.row:
+                raise CommandError(
+                    f'"--may-exist add-bond-iface {bond} {iface}" but {iface} is actually attached to port '
+                    f"{existing.port.name}"
+                )
             return
     model.require_free(iface, f"cannot create an interface named {iface}")
     row = model.store.insert("Interface", {"name": iface})

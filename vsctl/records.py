@@ -67,15 +67,15 @@ def get(
     if if_exists and id is not None:
         raise CommandError("--if-exists and --id may not be specified together")
     found = Table.named(model.schema, table)
+    wanted = [found.parse_column_key(text) for text in columns]
+    for text, (_, _, rest) in zip(columns, wanted, strict=True):
+        if rest:
+            raise CommandError(f'{text}: trailing garbage "{rest}" in argument')
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
         return ""
     if id is not None:
         model.symbols.define_existing(id, row.uuid)
-    wanted = [found.parse_column_key(text) for text in columns]
-    for text, (_, _, rest) in zip(columns, wanted, strict=True):
-        if rest:
-            raise CommandError(f'{text}: trailing garbage "{rest}" at end of argument')
     model.store.load([row], _stored([column for column, _, _ in wanted]))
     texts = []
     for column, key_text, _ in wanted:
@@ -102,6 +102,8 @@ def set_columns(
 ) -> None:
     """Set columns of a record, or keys in them."""
     found = Table.named(model.schema, table)
+    for text in (setting, *settings):
+        found.parse_column_key(text)  # a mistake there comes before a missing record
     row = record(model, found, name, must_exist=not if_exists)
     if row is not None:
         for text in (setting, *settings):
@@ -125,7 +127,8 @@ def set_column(model: Model, table: Table, row: Row, text: str) -> None:
         old = value_of(row, column)
         assert isinstance(old, Mapping)
         value = {**old, key: other}
-    _write(row, table.writable(row, column), value)
+    table.require_writable(row, column)
+    _write(row, column, value)
 
 
 def _write(row: Row, column: ColumnSchema, value: Value) -> None:
@@ -139,10 +142,11 @@ def add(
 ) -> None:
     """Add values or pairs to a column; a key that is there keeps its value."""
     found = Table.named(model.schema, table)
+    changed = found.column(column)
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
         return
-    changed = found.writable(row, found.column(column))
+    found.require_writable(row, changed)
     items = _items(value_of(row, changed))
     for text in (value, *values):
         items = _items(parse_value(_any_number(changed.type), text, model.symbols)) | items
@@ -155,10 +159,11 @@ def remove(
 ) -> None:
     """Remove values, keys or pairs from a column."""
     found = Table.named(model.schema, table)
+    changed = found.column(column)
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
         return
-    changed = found.writable(row, found.column(column))
+    found.require_writable(row, changed)
     items = _items(value_of(row, changed))
     for text in (value, *values):
         gone = _parse_removed(model, changed.type, text)
@@ -210,11 +215,12 @@ def _write_items(row: Row, column: ColumnSchema, items: dict[Atom, Atom | None],
 def clear(model: Model, table: str, name: str, column: str, *columns: str, if_exists: bool = False) -> None:
     """Empty columns of a record."""
     found = Table.named(model.schema, table)
+    wanted = [found.column(text) for text in (column, *columns)]
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
         return
-    for text in (column, *columns):
-        cleared = found.writable(row, found.column(text))
+    for cleared in wanted:
+        found.require_writable(row, cleared)
         if cleared.type.min > 0:
             raise CommandError(
                 f'"clear" operation cannot be applied to column {cleared.name} of table {found.name}, '
@@ -253,7 +259,7 @@ def destroy(model: Model, table: str, *records: str, if_exists: bool = False, al
     for row in filter(None, rows):
         if found.schema.is_root:
             model.store.delete(row)
-        else:
+        elif row.is_new:
             model.store.hide(row)
 
 

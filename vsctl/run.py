@@ -52,6 +52,8 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings) -> Outcom
             return _attempt(client, calls, settings)
         except Conflict:
             continue
+        except TransactionError as error:
+            raise CommandError(f"transaction error: {_format_error(error)}") from error
         except TryAgain as wanted:
             if not wanted.tables:
                 continue
@@ -96,12 +98,10 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
     raw = client.transact(txn.operations)
     try:
         results = check_results(raw[: len(txn.operations) - 1] if settings.dry_run else raw)
-    except Conflict:
-        raise
     except TransactionError as error:
         if is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
             raise TryAgain from error  # somebody else has made the row at the same time
-        raise CommandError(f"transaction error: {_format_error(error)}") from error
+        raise
     for row, result in zip(store.new_rows(), results[first_change:], strict=False):
         row.uuid = _uuid_of(result)
     if next_cfg >= 0:

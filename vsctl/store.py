@@ -198,7 +198,7 @@ class Store:
             self._seen.append(Seen(row.table, by_uuid(row.uuid), list(columns), [content]))
 
     def _ask(self, table: str, where: Where, columns: list[str], *, verify: bool = True) -> list[Row]:
-        columns = ["_uuid", *dict.fromkeys(columns)]
+        columns = list(dict.fromkeys(["_uuid", *columns]))
         key = f"{table} {where} {columns}"
         if key not in self._asked:
             request = Transaction()

@@ -98,11 +98,10 @@ class Table(NamedTuple):
             raise CommandError("must specify at least one column name")
         return columns
 
-    def writable(self, row: Row, column: ColumnSchema) -> ColumnSchema:
-        """The column, which the row lets be changed: anything can be set in a row of this run."""
+    def require_writable(self, row: Row, column: ColumnSchema) -> None:
+        """CommandError if the column cannot be changed; in a row of this run, every one can."""
         if not column.mutable and not row.is_new:
             raise CommandError(f"cannot modify read-only column {column.name} in table {self.name}")
-        return column
 
     def parse_column_key(self, text: str) -> ColumnKey:
         """COLUMN, or COLUMN:KEY, at the beginning of `text`."""

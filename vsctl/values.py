@@ -179,10 +179,10 @@ def _parse_range(base: BaseType, found: re.Match[str]) -> range:
     first, last = int(found[1]), int(found[2])
     if last < first:
         raise CommandError(f'"{found[0]}" is not a valid range. Range end cannot be before start.')
-    if last - first >= MAX_RANGE:
-        raise CommandError(f'"{found[0]}" is not a valid range. Range size cannot exceed {MAX_RANGE}.')
     parse_atom(base, str(first))
     parse_atom(base, str(last))
+    if last - first >= MAX_RANGE:
+        raise CommandError(f'"{found[0]}" is not a valid range. Range size cannot exceed {MAX_RANGE}.')
     return range(first, last + 1)
 
 
