@@ -49,15 +49,8 @@ def parse_pattern(pattern: str) -> tuple[Piece, ...]:
         pieces.append(Piece("", pattern[end : found.start()]))
         letter, braces = found["letter"], found["braces"]
         after = "" if letter in TAKES_BRACES or braces is None else f"{{{braces}}}"
-        pieces.append(
-            Piece(
-                letter,
-                braces or "",
-                int(found["width"] or 0),
-                "0" if found["zero"] else " ",
-                bool(found["left"]),
-            )
-        )
+        fill = "0" if found["zero"] else " "
+        pieces.append(Piece(letter, braces or "", int(found["width"] or 0), fill, bool(found["left"])))
         pieces.append(Piece("", after))
         end = found.end()
     pieces.append(Piece("", pattern[end:]))
@@ -80,6 +73,7 @@ def _expand(piece: Piece, record: Record) -> str:
 def _format_date(template: str, when: float, parts: time.struct_time) -> str:
     """strftime() with fractions of a second for every # in a row."""
     fraction = f"{int(when * 1000) % 1000:03d}"
+    template = template or DEFAULT_DATE
     template = re.sub("#+", lambda found: fraction.ljust(len(found[0]), "0")[: len(found[0])], template)
     return time.strftime(template, parts)
 
@@ -88,12 +82,8 @@ EXPANSIONS: dict[str, Callable[[Piece, Record], str]] = {
     "A": lambda _, record: record.program,
     "B": lambda _, record: str(record.priority),
     "c": lambda _, record: record.module,
-    "d": lambda piece, record: _format_date(
-        piece.text or DEFAULT_DATE, record.when, time.localtime(record.when)
-    ),
-    "D": lambda piece, record: _format_date(
-        piece.text or DEFAULT_DATE, record.when, time.gmtime(record.when)
-    ),
+    "d": lambda piece, record: _format_date(piece.text, record.when, time.localtime(record.when)),
+    "D": lambda piece, record: _format_date(piece.text, record.when, time.gmtime(record.when)),
     "E": lambda _, record: socket.gethostname(),
     "m": lambda _, record: record.text,
     "N": lambda _, record: str(record.number),

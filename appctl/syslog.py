@@ -13,36 +13,11 @@ from dataclasses import dataclass, field
 
 from appctl.log_pattern import Record
 
-FACILITIES = {
-    name: code
-    for code, name in enumerate(
-        [
-            "kern",
-            "user",
-            "mail",
-            "daemon",
-            "auth",
-            "syslog",
-            "lpr",
-            "news",
-            "uucp",
-            "clock",
-            "ftp",
-            "ntp",
-            "audit",
-            "alert",
-            "clock2",
-            "local0",
-            "local1",
-            "local2",
-            "local3",
-            "local4",
-            "local5",
-            "local6",
-            "local7",
-        ]
-    )
-}
+_FACILITY_NAMES = """
+    kern user mail daemon auth syslog lpr news uucp clock ftp ntp audit alert clock2
+    local0 local1 local2 local3 local4 local5 local6 local7
+"""  # in the order of their numbers (RFC 5424, 6.2.1), but for cron, which is called clock
+FACILITIES = {name: code for code, name in enumerate(_FACILITY_NAMES.split())}
 DEVICE = "/dev/log"
 
 

@@ -198,6 +198,11 @@ def set_program(name: str, subprogram: str = "") -> None:
     _state.subprogram = subprogram
 
 
+def program() -> str:
+    """The name that set_program() gave."""
+    return _state.program
+
+
 def set_levels(name: str | None, destination: Destination | None, level: Level) -> None:
     """Of one module or all, for one destination or all."""
     destinations = list(Destination) if destination is None else [destination]
@@ -274,9 +279,9 @@ def format_patterns() -> str:
         "         prefix                            format",
         "         ------                            ------",
     ]
+    prefixes = {Destination.SYSLOG: SYSLOG_PREFIX}
     rows = [
-        f"{each.name:<7}  {SYSLOG_PREFIX if each is Destination.SYSLOG else 'none':<32}  {_state.patterns[each]}"
-        for each in Destination
+        f"{each.name:<7}  {prefixes.get(each, 'none'):<32}  {_state.patterns[each]}" for each in Destination
     ]
     return "".join(f"{line}\n" for line in head + rows)
 

@@ -55,13 +55,9 @@ class Listening:
     bound: PassiveAddress  # with the port that the kernel chose, where 0 was asked for
     unlink: tuple[str, int, int] | None = None  # file, device and inode of a Unix domain socket
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Stops listening, and removes the socket's file if it is still ours."""
-        self.remove_file()
-        await self.listener.aclose()
-
-    def remove_file(self) -> None:
-        """Removes the socket's file if it is still ours; nothing for TCP."""
+        self.listener.socket.close()
         if self.unlink is None:
             return
         path, device, inode = self.unlink

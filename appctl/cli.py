@@ -1,0 +1,74 @@
+"""ovs-appctl: commands a running daemon.
+
+Rule: exit status 0 when the daemon answered, 2 when it refused, 1 when it could not be asked.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from appctl import command_line
+from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call
+from appctl.command_line import CliError, GetoptCommand, version_option
+from appctl.log_options import log_options
+from appctl.vlog import Level
+
+PROGRAM = "ovs-appctl"
+
+
+@click.command(
+    PROGRAM,
+    cls=GetoptCommand,
+    context_settings={**command_line.HELP, "allow_interspersed_args": False},
+    options_metavar="[TARGET]",
+)
+@click.option(
+    "-t", "--target", default=DEFAULT_TARGET, show_default=True, help="Pidfile or socket to contact."
+)
+@click.option("-T", "--timeout", metavar="SECS", help="Wait at most so long for an answer.")
+@version_option(PROGRAM)
+@log_options(PROGRAM, Level.WARN)
+@click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
+def cli(*, target: str, timeout: str | None, words: tuple[str, ...]) -> None:
+    """Command a running Open vSwitch daemon, and show what it answers.
+
+    \b
+    list-commands        the commands that the target knows
+    version              the target's version
+    vlog/list            its log levels
+    vlog/set [SPEC]      change them: module, syslog, console or file,
+                         and off, emer, err, warn, info or dbg
+    vlog/list-pattern    the patterns of its log lines
+    vlog/reopen          open the log file again, after it was rotated
+    """
+    if timeout is not None:
+        set_alarm(timeout)
+    if not words:
+        raise CliError("at least one non-option argument is required (use --help for help)")
+    try:
+        sys.stdout.write(call(target, words[0], words[1:]))
+    except TargetError as error:
+        raise CliError(str(error)) from None
+    except CommandRefused as error:
+        sys.stdout.flush()
+        text = str(error)
+        sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
+        raise CliError(f"{target}: server returned an error", 2) from None
+
+
+def set_alarm(text: str) -> None:
+    """Die of SIGALRM after so many seconds, as the C programs do; CliError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
+        raise CliError(f"value {text} on -T or --timeout is invalid")
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(text))
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Runs ovs-appctl."""
+    command_line.run(cli, PROGRAM, args)
