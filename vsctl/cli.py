@@ -26,9 +26,8 @@ from appctl.version import format_version
 from ovsdb.client.blocking import Client, connect
 from rpc.address import AddressError, parse_active
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
-from vsctl import bridges, controllers, ports, records, switch, zones  # noqa: F401  # declare the commands
 from vsctl.errors import CommandError, CommandExit, UsageError
-from vsctl.grammar import COMMANDS, parse_commands
+from vsctl.grammar import OPTIONS, Command, all_commands, parse_commands
 from vsctl.output import NewRow, format_output
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
 from vsctl.text import leading_integer
@@ -39,6 +38,7 @@ SCHEMA_VERSION = "8.3.1"  # of the Open_vSwitch schema that the commands are mad
 PEER_FAILED = 65  # exit status: the switch could not set up what was asked for
 FORMATS = ("table", "list", "html", "csv", "json")
 DATA_FORMATS = ("string", "bare", "json")
+WORDS = "vsctl.words"  # where the context keeps the words of the command line
 LOCAL = "command_"  # before the names of the first command's options among the parsed parameters
 
 log = vlog.module("vsctl")
@@ -49,12 +49,14 @@ _PLAIN = re.compile(r"[-a-zA-Z0-9:_./=@+,]+")  # a word that a shell leaves alon
 class VsctlCommand(GetoptCommand):
     """Knows the commands' options, and lists the commands in the help."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember what was typed, for the log."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options of the commands too, since the first command's may stand among the global ones."""
-        local: dict[str, bool] = {}
-        for command in COMMANDS.values():
-            local.update(command.options)
-        return [*super().get_params(ctx), *(_local_option(name, value) for name, value in local.items())]
+        return [*super().get_params(ctx), *(_local_option(name, takes) for name, takes in OPTIONS.items())]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands."""
@@ -62,7 +64,7 @@ class VsctlCommand(GetoptCommand):
             formatter.write_dl(
                 [
                     (" ".join([name, *_words(c.usage)]), (c.function.__doc__ or "").partition("\n")[0])
-                    for name, c in COMMANDS.items()
+                    for name, c in all_commands().items()
                 ]
             )
 
@@ -84,21 +86,20 @@ def _print_and_exit(text: str) -> NoReturn:
 
 def _show_commands(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        _print_and_exit("".join(f"{_syntax(name)}\n" for name in COMMANDS))
+        _print_and_exit("".join(f"{_syntax(command)}\n" for command in all_commands().values()))
 
 
-def _syntax(name: str) -> str:
-    command = COMMANDS[name]
+def _syntax(command: Command) -> str:
     options = "".join(f"[{option}{'=' * takes}] " for option, takes in command.options.items())
-    return f"{options},{name},{command.usage}"
+    return f"{options},{command.name},{command.usage}"
 
 
 def _show_options(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         names = []
-        for option in ctx.command.params:
-            if isinstance(option, click.Option):
-                for form in option.opts:
+        for option in ctx.command.get_params(ctx):
+            if isinstance(option, click.Option) and not option.hidden:
+                for form in (*option.opts, *option.secondary_opts):
                     argument = "" if option.is_flag else "=ARG" if form.startswith("--") else " ARG"
                     names.append(f"{form}{argument}\n")
         _print_and_exit("".join(names))
@@ -136,7 +137,7 @@ def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[.
 @click.option("--ssl-ciphers", metavar="LIST", help="TLS: ciphers to accept.")
 @click.option("--bootstrap-ca-cert", metavar="FILE", help="TLS: CA certificate to read or make.")
 @click.option("--peer-ca-cert", metavar="FILE", help="TLS: CA certificate to send to the peer.")
-@log_options(PROGRAM)
+@log_options(PROGRAM, console=vlog.Level.WARN)
 @_flag("--commands", is_eager=True, expose_value=False, callback=_show_commands, help="List the commands.")
 @_flag("--options", is_eager=True, expose_value=False, callback=_show_options, help="List the options.")
 @_flag("-V", "--version", is_eager=True, expose_value=False, callback=_show_version, help="Show the version.")
@@ -150,7 +151,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
         calls = parse_commands(words, _local_options(options))
     except UsageError as error:
         raise CliError(str(error)) from None
-    line = _format_line([PROGRAM, *sys.argv[1:]])
+    line = _format_line([PROGRAM, *click.get_current_context().meta[WORDS]])
     writes = any(call.command.writes for call in calls)
     log.log(vlog.Level.INFO if writes else vlog.Level.DBG, "Called as %s", line)
     comment = f"{PROGRAM} (invoked by {_parent()}): {line}"
@@ -274,7 +275,6 @@ def _parent() -> str:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the program, whose words are `args` or those of the process, and end the process."""
-    vlog.set_levels(None, vlog.Destination.CONSOLE, vlog.Level.WARN)
     run(cli, PROGRAM, args)
 
 

@@ -65,9 +65,7 @@ def del_controller(model: Model, bridge: str) -> None:
 
 
 @command("set-controller", "!BRIDGE +TARGET", writes=True)
-def set_controller(
-    model: Model, bridge: str, *targets: str, inactivity_probe: str | None = None
-) -> None:
+def set_controller(model: Model, bridge: str, *targets: str, inactivity_probe: str | None = None) -> None:
     """Set the controllers of a bridge."""
     found = _real_bridge(model, bridge)
     rows = _insert_targets(model, "Controller", targets, inactivity_probe)

@@ -11,6 +11,7 @@ past parse_commands() can be executed as far as its grammar goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vsctl.errors import UsageError
@@ -42,7 +43,60 @@ class Call(NamedTuple):
     text: str  # as typed, for messages
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {}  # as far as their modules are loaded
+
+# Where commands are declared. Only what a command line names is loaded: vsctl.records, with the types of the
+# database, would take 40 % of the time in which the program starts.
+MODULES = {
+    "vsctl.switch": ("init", "show", "emer-reset"),
+    "vsctl.bridges": (
+        *("add-br", "del-br", "list-br", "br-exists", "br-to-vlan", "br-to-parent"),
+        *("br-set-external-id", "br-get-external-id"),
+    ),
+    "vsctl.ports": (
+        *("list-ports", "add-port", "add-bond", "del-port", "port-to-br"),
+        *("add-bond-iface", "del-bond-iface", "list-ifaces", "iface-to-br"),
+    ),
+    "vsctl.controllers": (
+        *("get-controller", "del-controller", "set-controller"),
+        *("get-fail-mode", "del-fail-mode", "set-fail-mode"),
+        *("get-manager", "del-manager", "set-manager", "get-ssl", "del-ssl", "set-ssl"),
+        *("add-aa-mapping", "del-aa-mapping", "get-aa-mapping"),
+    ),
+    "vsctl.zones": ("add-zone-tp", "del-zone-tp", "list-zone-tp", "list-dp-cap"),
+    "vsctl.records": (
+        *("list", "find", "get", "set", "add", "remove", "clear", "create", "destroy"),
+        *("wait-until", "comment"),
+    ),
+}
+OPTIONS = {  # of all commands: whether they take an argument
+    "--may-exist": False,
+    "--if-exists": False,
+    "--with-iface": False,
+    "--fake-iface": False,
+    "--real": False,
+    "--fake": False,
+    "--bootstrap": False,
+    "--all": False,
+    "--id": True,
+    "--columns": True,
+    "--inactivity-probe": True,
+}
+
+
+def find_command(name: str) -> Command | None:
+    """The command of that name."""
+    for module, names in MODULES.items():
+        if name in names:
+            import_module(module)
+    return COMMANDS.get(name)
+
+
+def all_commands() -> dict[str, Command]:
+    """Every command, by name."""
+    for module in MODULES:
+        import_module(module)
+    return COMMANDS
 
 
 def command(
@@ -95,7 +149,7 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
     if start == len(words):
         raise UsageError("missing command name (use --help for help)")
     name, args = words[start], tuple(words[start + 1 :])
-    found = COMMANDS.get(name)
+    found = find_command(name)
     if found is None:
         raise UsageError(f"unknown command '{name}'; use --help for help")
     options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}

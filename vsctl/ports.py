@@ -8,9 +8,7 @@ from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Model, Port
 from vsctl.output import lines
-from vsctl.records import set_column
 from vsctl.store import Row, set_of
-from vsctl.tables import Table
 
 
 @command("list-ports", "!BRIDGE")
@@ -73,8 +71,12 @@ def _add_port(
     port = model.store.insert("Port", {"name": name, "interfaces": set_of([row.ref for row in rows]), **more})
     if bridge.is_fake:
         port["tag"] = bridge.vlan
-    for setting in settings:
-        set_column(model, Table.named(model.schema, "Port"), port, setting)
+    if settings:
+        from vsctl.records import set_column  # not loaded for most ports, see vsctl.grammar
+        from vsctl.tables import Table
+
+        for setting in settings:
+            set_column(model, Table.named(model.schema, "Port"), port, setting)
     bridge.row.add("ports", port.ref)
 
 

@@ -39,9 +39,10 @@ def find(model: Model, table: str, *conditions: str, columns: str | None = None)
     """Print the records that satisfy all conditions."""
     found = Table.named(model.schema, table)
     shown = found.columns(columns)
-    wanted = [parse_condition(found, text, model.symbols) for text in conditions]
-    needed = [*(condition.column for condition in wanted), *shown]
+    needed = [*(found.parse_column_key(text).column for text in conditions), *shown]
     rows = model.store.all(found.name, _stored(needed), verify=False)
+    # The C tool reads what to compare with only when there are rows to be compared.
+    wanted = [parse_condition(found, text, model.symbols) for text in conditions] if rows else []
     return _printed(model, shown, [row for row in rows if all(c.holds(row) for c in wanted)])
 
 
@@ -149,7 +150,7 @@ def add(
     found.require_writable(row, changed)
     items = _items(value_of(row, changed))
     for text in (value, *values):
-        items = _items(parse_value(_any_number(changed.type), text, model.symbols)) | items
+        items = _items(parse_value(_one_or_more(changed.type), text, model.symbols)) | items
     _write_items(row, changed, items, "add")
 
 
@@ -178,17 +179,17 @@ def _parse_removed(model: Model, type_: ColumnType, text: str) -> Mapping[Atom, 
     """Pairs or keys of a map; values of a set."""
     value: Value
     try:
-        value = parse_value(_any_number(type_), text, model.symbols)
+        value = parse_value(_one_or_more(type_), text, model.symbols)
     except CommandError:
         if not type_.is_map:
             raise
-        value = parse_value(ColumnType(type_.key, None, 0, None), text, model.symbols)
+        value = parse_value(ColumnType(type_.key, None, 1, None), text, model.symbols)
     assert isinstance(value, (Mapping, Set))
     return value
 
 
-def _any_number(type_: ColumnType) -> ColumnType:
-    return ColumnType(type_.key, type_.value, 0, None)
+def _one_or_more(type_: ColumnType) -> ColumnType:
+    return ColumnType(type_.key, type_.value, 1, None)
 
 
 def _items(value: Value) -> dict[Atom, Atom | None]:
@@ -267,9 +268,10 @@ def destroy(model: Model, table: str, *records: str, if_exists: bool = False, al
 def wait_until(model: Model, table: str, name: str, *conditions: str) -> None:
     """Wait until a record exists and satisfies all conditions."""
     found = Table.named(model.schema, table)
-    wanted = [parse_condition(found, text, model.symbols) for text in conditions]
+    for text in conditions:
+        found.parse_column_key(text)  # a mistake there would be waited for in vain
     row = record(model, found, name, must_exist=False)
-    if row is None or not all(condition.holds(row) for condition in wanted):
+    if row is None or not all(parse_condition(found, text, model.symbols).holds(row) for text in conditions):
         raise TryAgain(frozenset([found.name, "Bridge", "Port"]))
 
 

@@ -50,9 +50,10 @@ def read_token(text: str, start: int) -> Token:
         while end < len(text) and text[end] != '"':
             end += 2 if text[end] == "\\" else 1
         if end >= len(text):
-            raise CommandError(f"{text[start:]}: missing quote at end of quoted string")
-        return Token(text[start : end + 1], end + 1)
-    end = start
+            raise CommandError(f"{text}: quoted string extends past end of argument")
+        end += 1
+    else:
+        end = start
     while end < len(text) and text[end] not in DELIMITERS:
         end += 1
     return Token(text[start:end], end)

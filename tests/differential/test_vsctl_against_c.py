@@ -6,11 +6,11 @@ the whole database afterwards (rows compared by what they hold), and the complai
 
 import contextlib
 import io
-import random
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
@@ -112,7 +112,9 @@ def contents(client: Client) -> dict[str, list[str]]:
 
     def written_row(uuid: str) -> str:
         columns = sorted(rows[uuid].items())
-        return str([f"{name}={written(value)}" for name, value in columns if name not in ("_uuid", "_version")])
+        return str(
+            [f"{name}={written(value)}" for name, value in columns if name not in ("_uuid", "_version")]
+        )
 
     return {table: sorted(map(written_row, uuids)) for table, uuids in of_table.items() if uuids}
 
@@ -318,6 +320,12 @@ SCENARIOS = {
         set bridge br0 'other_config:x="a'
         set bridge br0 'other_config:x=a"b'
         set bridge br0 'other_config:x="a\q"'
+        set bridge br0 'datapath_type="a"b'
+        set bridge br0 'datapath_type="a'
+        set bridge br0 'datapath_type=a"b'
+        set bridge br0 datapath_type=a=b
+        set bridge br0 datapath_type=a:b
+        set bridge br0 'datapath_type=[ a ]'
         set bridge br0 'other_config:x="a\nb\u00e9"'
         get bridge br0 other_config:x
         set bridge br0 'other_config:x=1 2'
@@ -641,6 +649,68 @@ SCENARIOS = {
         --db=unix:/nope/x,tcp:127.0.0.1:1 list-br
         """,
 }
+
+
+BRIDGES, PORTS = ("br0", "br1", "fb"), ("p0", "p1", "p2", "br0", "fb")
+VALUES = ("", "5", "[]", "1,2", "a=b", "{a=b,c=5}", "true", '""', '"x y"', "1-3", "secure", "@x", "x,")
+COLUMNS = ("flood_vlans", "other_config", "stp_enable", "fail_mode", "name", "ports")
+BAD_COLUMNS = (*COLUMNS, "other_config:a", "no")  # the C tool looks at them in all commands before it executes any
+TEMPLATES = (
+    "{may} add-br {bridge}",
+    "{may} add-br fb {bridge} {tag}",
+    "{if_} del-br {bridge}",
+    "{may} add-port {bridge} {port}",
+    "{may} add-port {bridge} {port} tag={tag}",
+    "{may} add-bond {bridge} bond0 {port} {port}",
+    "{may} add-bond-iface bond0 {port}",
+    "{if_} del-bond-iface {port}",
+    "{if_} del-port {port}",
+    "{if_} --with-iface del-port {bridge} {port}",
+    "{if_} set bridge {bridge} {column}={value}",
+    "{if_} add bridge {bridge} {column} {value}",
+    "{if_} remove bridge {bridge} {column} {value}",
+    "{if_} clear bridge {bridge} {column}",
+    "{if_} get bridge {bridge} {column}",
+    "--columns=name find bridge {column}{operator}{value}",
+    "list-ports {bridge}",
+    "list-ifaces {bridge}",
+    "port-to-br {port}",
+    "iface-to-br {port}",
+    "br-to-vlan {bridge}",
+    "br-set-external-id {bridge} k v",
+    "br-get-external-id {bridge}",
+    "set-controller {bridge} tcp:1.2.3.4",
+    "list-br",
+    "show",
+)
+OPERATORS = ("=", "!=", "<", ">", "<=", ">=", "{=}", "{!=}", "{<}", "{>}", "{<=}", "{>=}", "{in}", "{not-in}")
+
+
+def command_line(random: Random) -> str:
+    """One to three commands, many of which make no sense."""
+    commands = []
+    count = random.choice((1, 1, 1, 2, 3))
+    for _ in range(count):
+        commands.append(
+            random.choice(TEMPLATES).format(
+                may=random.choice(("", "--may-exist")),
+                if_=random.choice(("", "--if-exists")),
+                bridge=random.choice(BRIDGES),
+                port=random.choice(PORTS),
+                tag=random.choice((0, 5, 4096)),
+                column=random.choice(BAD_COLUMNS if count == 1 else COLUMNS),
+                value=shlex.quote(random.choice(VALUES)),
+                operator=shlex.quote(random.choice(OPERATORS)),
+            )
+        )
+    return " -- ".join(["", *commands])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_tools_do_and_say_the_same_to_random_commands(pair: Pair, seed: int) -> None:
+    random = Random(seed)
+    for _ in range(60):
+        pair.check(command_line(random))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
