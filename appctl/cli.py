@@ -28,7 +28,7 @@ PROGRAM = "ovs-appctl"
     options_metavar="[TARGET]",
 )
 @click.option(
-    "-t", "--target", default=DEFAULT_TARGET, show_default=True, help="Pidfile or socket to contact."
+    "-t", "--target", default=DEFAULT_TARGET, help="Pidfile or socket to contact."
 )
 @click.option("-T", "--timeout", metavar="SECS", help="Wait at most so long for an answer.")
 @version_option(PROGRAM)

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from appctl.version import format_version
+from appctl.version import VERSION, format_version
 
 
 class CliError(Exception):
@@ -112,7 +112,7 @@ def version_option(program: str) -> Callable[[Callable[..., object]], Callable[.
 
     def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            click.echo(format_version(program))
+            click.echo(f"{format_version(program)}\nvswitch {VERSION}")
             ctx.exit()
 
     return click.option(

@@ -56,7 +56,8 @@ def log_options(program: str, console: vlog.Level = vlog.Level.INFO) -> Callable
             ),
             click.option(
                 "--syslog-method", metavar="METHOD", expose_value=False,
-                callback=set_syslog(syslog.set_method), help="How to reach syslog: libc, null, unix:FILE or udp:IP:PORT.",
+                callback=set_syslog(syslog.set_method),
+                help="How to reach syslog: libc, null, unix:FILE or udp:IP:PORT.",
             ),
             click.option(
                 "--syslog-target", metavar="IP:PORT", expose_value=False,

@@ -7,5 +7,5 @@ OVS_COMPAT_VERSION = "3.1.0"  # of the Open vSwitch whose options, formats and b
 
 
 def format_version(program: str) -> str:
-    """Two lines; the first has the form that scripts take apart, with the version as its last word."""
-    return f"{program} (Open vSwitch) {OVS_COMPAT_VERSION}\nvswitch {VERSION}"
+    """The line that scripts take apart: the version is its last word."""
+    return f"{program} (Open vSwitch) {OVS_COMPAT_VERSION}"

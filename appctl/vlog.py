@@ -130,10 +130,11 @@ class Module:
             self.log(Level.DBG, text, *args)
 
     def exception(self, text: str, *args: object) -> None:
-        """As err(), followed by the trace of the exception that is being handled."""
+        """As err(), followed by the trace of the exception that is being handled, which the console is spared."""
         self.log(Level.ERR, text, *args)
-        for line in traceback.format_exc().splitlines():
-            self.log(Level.ERR, "%s", line)
+        if self.threshold >= Level.ERR:
+            for line in traceback.format_exc().splitlines():
+                _write(self, Level.ERR, line, console=False)
 
     def is_enabled(self, level: Level) -> bool:
         """Whether a message would go anywhere: to spare the making of an expensive one."""
@@ -316,7 +317,7 @@ def close_file() -> None:
         _state.file = -1
 
 
-def _write(source: Module, level: Level, text: str) -> None:
+def _write(source: Module, level: Level, text: str, *, console: bool = True) -> None:
     _state.number += 1
     facility = _state.facility
     record = Record(
@@ -332,7 +333,7 @@ def _write(source: Module, level: Level, text: str) -> None:
         text=text,
     )
     levels = source.levels
-    if levels[Destination.CONSOLE] >= level:
+    if console and levels[Destination.CONSOLE] >= level:
         _write_all(2, format_record(_state.pieces[Destination.CONSOLE], record))
     if levels[Destination.FILE] >= level and _state.file >= 0:
         _write_all(_state.file, format_record(_state.pieces[Destination.FILE], record))
