@@ -1,6 +1,7 @@
 """Datapath type "dummy": flows executed in memory, for tests and for `ovs-vswitchd --enable-dummy`.
 
-Rule: it behaves as the others do, but its ports lead nowhere: inject() puts frames in, sent() takes them out.
+Rule: it behaves as the others do, but its ports lead nowhere: inject() puts frames in, sent() takes them
+out.
 """
 
 from __future__ import annotations

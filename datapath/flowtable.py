@@ -1,7 +1,7 @@
 """The flows of a datapath that runs in this process: tuple-space search over masks.
 
-Rule: this is the only module that adds or removes a flow; what was made from a flow elsewhere (a cache) asks
-`generation`, which moves whenever a flow is gone, has other actions, or a mask is new.
+Rule: this is the only module that adds or removes a flow; what was made from a flow elsewhere (a cache)
+asks `generation`, which moves whenever a flow is gone, has other actions, or a mask is new.
 """
 
 from __future__ import annotations

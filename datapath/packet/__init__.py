@@ -1,0 +1,1 @@
+"""Packets: headers, keys, checksums, and what actions do to bytes."""

@@ -1,7 +1,7 @@
 """Actions on the bytes of a packet: what the datapaths that run in this process share.
 
-Rule: this module changes packets and decides nothing; where they go is the Sink's affair. A checksum that the
-sender left to offload (the virtio header says so) stays left; its pseudo-header sum is kept right.
+Rule: this module changes packets and decides nothing; where they go is the Sink's affair. A checksum that
+the sender left to offload (the virtio header says so) stays left; its pseudo-header sum is kept right.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The fields of a packet by which a datapath tells flows apart.
 
-Rule: every field is an int, in host order, 0 where the packet has no such header, so that masking a key is one
-C-speed pass over a tuple. A mask is a FlowKey too: a 1 bit means that the bit was looked at.
+Rule: every field is an int, in host order, 0 where the packet has no such header, so that masking a key is
+one C-speed pass over a tuple. A mask is a FlowKey too: a 1 bit means that the bit was looked at.
 
 Names follow struct sw_flow_key of the kernel's net/openvswitch/flow.h.
 """

@@ -13,6 +13,7 @@ from datapath.userspace import syscalls
 
 HEADROOM = 32
 SLOT = 66048  # a frame of 64 kB with its headers, rounded up to 512
+_MAX_NAME, _MAX_CONTROL = 32, 256
 _CONTROL = 48  # a cmsghdr and struct tpacket_auxdata: 16 + 20, aligned
 _AUX_STATUS, _AUX_WORDS = 4, _CONTROL // 4  # where tp_status is, in words of 4 bytes
 _AUX_VLAN = struct.Struct("=HH")  # tp_vlan_tci, tp_vlan_tpid
@@ -109,25 +110,43 @@ class Receiver:
 
 
 class Sender:
-    """What sendmmsg needs for messages of one part each, on a socket that is bound to its peer."""
+    """What sendmmsg needs for messages of one or more parts each, all to the same peer."""
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self._vectors = syscalls.Memory(slots * syscalls.IOVEC.size)
+    def __init__(self, slots: int, *, parts: int = 1) -> None:
+        self._slots, self._parts = slots, parts
+        self._vectors = syscalls.Memory(slots * parts * syscalls.IOVEC.size)
         self._headers = syscalls.Memory(slots * syscalls.MMSGHDR.size)
-        for slot in range(slots):
-            vector = self._vectors.address + slot * syscalls.IOVEC.size
+        self._name, self._control = syscalls.Memory(_MAX_NAME), syscalls.Memory(_MAX_CONTROL)
+        self._lay_out(0, 0)
+
+    def _lay_out(self, name: int, control: int) -> None:
+        """Prepare headers for a name and control data of these lengths."""
+        self._lengths = name, control
+        for slot in range(self._slots):
             syscalls.MMSGHDR.pack_into(
-                self._headers.bytes, slot * syscalls.MMSGHDR.size, 0, 0, 0, vector, 1, *(0, 0, 0, 0, 0, 0)
+                self._headers.bytes,
+                slot * syscalls.MMSGHDR.size,
+                self._name.address if name else 0,
+                name,
+                0,
+                self._vectors.address + slot * self._parts * syscalls.IOVEC.size,
+                self._parts,
+                self._control.address if control else 0,
+                control,
+                *(0, 0, 0, 0),
             )
 
-    def send(self, descriptor: int, parts: list[int]) -> int:
-        """Send frames, given as address, length, address ...; return how many were refused."""
-        refused = 0
-        for first in range(0, len(parts), 2 * self.slots):
-            chunk = parts[first : first + 2 * self.slots]
+    def send(self, descriptor: int, parts: list[int], name: bytes = b"", control: bytes = b"") -> int:
+        """Send messages, given as address, length, address ...; return how many were refused."""
+        if self._lengths != (len(name), len(control)):
+            self._lay_out(len(name), len(control))
+        self._name.view[: len(name)] = name
+        self._control.view[: len(control)] = control
+        refused, step = 0, 2 * self._parts
+        for first in range(0, len(parts), step * self._slots):
+            chunk = parts[first : first + step * self._slots]
             struct.pack_into(f"={len(chunk)}Q", self._vectors.bytes, 0, *chunk)
-            refused += self._send(descriptor, len(chunk) // 2)
+            refused += self._send(descriptor, len(chunk) // step)
         return refused
 
     def _send(self, descriptor: int, count: int) -> int:
@@ -149,8 +168,8 @@ class Message:
     def __init__(self, parts: int) -> None:
         self._vectors = syscalls.Memory(parts * syscalls.IOVEC.size)
         self._header = syscalls.Memory(syscalls.MMSGHDR.size)
-        self._name = syscalls.Memory(32)
-        self._control = syscalls.Memory(256)
+        self._name = syscalls.Memory(_MAX_NAME)
+        self._control = syscalls.Memory(_MAX_CONTROL)
 
     def send(self, descriptor: int, parts: list[int], name: bytes = b"", control: bytes = b"") -> bool:
         """Send the parts, given as address, length, address, length ..., as one message; false if refused."""

@@ -1,8 +1,9 @@
 """An exact-match cache in front of the flow table: the first bytes of a frame → what to do with it.
 
 Rule: a cache key holds every bit that any mask of the flow table looks at, and every bit that decides where
-those are. Two frames with equal keys therefore have the same flow. Frames where that cannot be said of fixed
-places (802.2, MPLS labels, IPv6 extension headers, short ones) are not cached; they take the way of extract().
+those are. Two frames with equal keys therefore have the same flow. Frames where that cannot be said of
+fixed places (802.2, MPLS labels, IPv6 extension headers, short ones) are not cached; they take the way of
+extract().
 
 A key is the first WINDOW bytes as one number, ANDed with a mask that depends on the frame's shape: its type
 field and the first byte behind it. That is 0.5 us, against 8 us for extract() and a search of the table.

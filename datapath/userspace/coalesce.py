@@ -1,10 +1,10 @@
 """TCP segments that came through a tunnel one after the other → one super-frame.
 
-Rule: a super-frame's checksum is computed from those of its segments, not from the payload: if one was damaged on
-the way, the receiver's check of the whole fails, as its check of the one would have.
+Rule: a super-frame's checksum is computed from those of its segments, not from the payload: if one was
+damaged on the way, the receiver's check of the whole fails, as its check of the one would have.
 
-The headers of segments that belong together are equal but for a few fields, so that a segment is compared with the
-first one as a number: 2 us for each, where parsing it takes 20.
+The headers of segments that belong together are equal but for a few fields, so that a segment is compared
+with the first one as a number: 2 us for each, where parsing it takes 20.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Super(NamedTuple):
 class Run:
     """A packet from a tunnel, and those that continue it.
 
-    A packet begins with its tunnel header (or, where `outer` is set, with the IP header in front of that); its
-    frame begins `inner` bytes further on.
+    A packet begins with its tunnel header (or, where `outer` is set, with the IP header in front of that);
+    its frame begins `inner` bytes further on.
     """
 
     def __init__(self, memory: memoryview, start: int, length: int, inner: int, *, outer: bool) -> None:

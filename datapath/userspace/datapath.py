@@ -1,7 +1,8 @@
 """Datapath type "netdev": forwarding in this process, without a kernel module.
 
-Rule: sockets and devices are opened and closed in the caller's thread (and so in its network namespace); all else
-is done by the thread that forwards. Everything ends with the process, devices that were made here included.
+Rule: sockets and devices are opened and closed in the caller's thread (and so in its network namespace);
+all else is done by the thread that forwards. Everything ends with the process, devices that were made here
+included.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Frames from port to port: receive a batch, find each frame's flow, send.
 
-Rule: everything here belongs to the one thread that forwards (loop.py); others reach it through commands to that
-thread. A frame that is only passed on is looked at and sent where it was received; one that actions change becomes
-a Packet (datapath.packet.execute).
+Rule: everything here belongs to the one thread that forwards (loop.py); others reach it through commands to
+that thread. A frame that is only passed on is looked at and sent where it was received; one that actions
+change becomes a Packet (datapath.packet.execute).
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """A network device for the switch alone: what comes in there must not reach the host's own stack as well.
 
-Without this the host would answer ARP for its addresses on every port, and take each packet for the bridge twice if
-the bridge has the port's Ethernet address, which is the rule.
+Without this the host would answer ARP for its addresses on every port, and take each packet for the bridge
+twice if the bridge has the port's Ethernet address, which is the rule.
 
-Rule: packet sockets see a frame before traffic control does, so a filter on ingress that drops everything leaves
-them all they need. The filter is one classic BPF instruction; a kernel without cls_bpf gets sysctls instead, which
-keep the host from answering for addresses of other devices. Both are undone when the port goes.
-Sources: linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h; ip-sysctl in the kernel's documentation.
+Rule: packet sockets see a frame before traffic control does, so a filter on ingress that drops everything
+leaves them all they need. The filter is one classic BPF instruction; a kernel without cls_bpf gets sysctls
+instead, which keep the host from answering for addresses of other devices. Both are undone when the port
+goes. Sources: linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h; ip-sysctl in the kernel's
+documentation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The thread that forwards: waits for frames and for commands, serves both in turn.
 
-Rule: ports and flows are touched by this thread alone. Who wants something of them sends a function, which runs
-between two batches; call() waits for its result, post() does not.
+Rule: ports and flows are touched by this thread alone. Who wants something of them sends a function, which
+runs between two batches; call() waits for its result, post() does not.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Loop:
             self._commands.popleft()()
 
     def _serve(self, port: Port) -> None:
-        """Forward one batch. A device that goes down gives one error, one that is gone gives them without end."""
+        """Forward one batch. A device that goes down gives one error, one that is gone does not stop."""
         try:
             self._forwarder.serve(port)
         except OSError:

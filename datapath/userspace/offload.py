@@ -1,7 +1,7 @@
 """What offload hardware would do: complete checksums, cut super-frames into segments, and the reverse.
 
-Rule: bytes in, bytes out, nothing sent. A payload is summed at most once and never copied: a segment is a header
-and a range of the super-frame. Its header is what the kernel's tcp_gso_segment() would make.
+Rule: bytes in, bytes out, nothing sent. A payload is summed at most once and never copied: a segment is a
+header and a range of the super-frame. Its header is what the kernel's tcp_gso_segment() would make.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ class Segment(NamedTuple):
     header: bytes
     start: int
     length: int
+
+
+class Cut(NamedTuple):
+    """What a frame was cut into, and the memory that the pieces' ranges are in."""
+
+    frame: memoryview
+    address: int
+    pieces: list[Segment]
 
 
 def locate(frame: bytes | bytearray | memoryview) -> Layout | None:

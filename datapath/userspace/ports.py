@@ -1,7 +1,7 @@
 """Ports with a network device behind them: packet sockets and TAPs.
 
-Rule: frames begin with a virtio header, in memory that lies still; a port receives them into a Receiver's slots and
-sends them from where they are. Only the thread that forwards uses a port once it is attached.
+Rule: frames begin with a virtio header, in memory that lies still; a port receives them into a Receiver's
+slots and sends them from where they are. Only the thread that forwards uses a port once it is attached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """System calls that move frames in batches, and the constants that the socket module lacks.
 
-They go through ctypes.PyDLL, which keeps the interpreter's lock: every call here is non-blocking and short, and
-a thread that lets go of the lock beside a busy one waits 5 ms (sys.getswitchinterval) to have it back each time.
-Sources: linux/if_packet.h, linux/if_tun.h, linux/udp.h, linux/in.h; struct mmsghdr of recvmmsg(2).
+They go through ctypes.PyDLL, which keeps the interpreter's lock: every call here is non-blocking and short,
+and a thread that lets go of the lock beside a busy one waits 5 ms (sys.getswitchinterval) to have it back
+each time. Sources: linux/if_packet.h, linux/if_tun.h, linux/udp.h, linux/in.h; struct mmsghdr of
+recvmmsg(2).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ PACKET_MR_PROMISC: Final = 1
 TP_STATUS_VLAN_VALID: Final = 0x10
 TP_STATUS_VLAN_TPID_VALID: Final = 0x40
 
+SIOCSIFFLAGS: Final = 0x8914
+SIOCSIFTXQLEN: Final = 0x8943
 SO_NO_CHECK: Final = 11
 SO_SNDBUFFORCE: Final = 32
 SO_RCVBUFFORCE: Final = 33

@@ -1,6 +1,7 @@
 """What comes through a tunnel: outer headers off, segments merged.
 
-Rule: a frame stays where it was received; what is made anew (virtio headers, headers of merged frames) lies beside.
+Rule: a frame stays where it was received; what is made anew (virtio headers, headers of merged frames) lies
+beside.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class TunnelReceiver:
         return Run(memory.view, start, length, skip + header.length, outer=bool(skip)), metadata
 
     def _outer(self, slot: int, length: int) -> tuple[Outer, int]:
-        """Parse what is outside the tunnel header; return it, and the size of the packets put together there."""
+        """Parse what is outside the tunnel header; return it, and the size of each packet put together."""
         if self._kind == "gre":
             return self._outer_gre(self._receiver.starts[slot]), max(length, 1)
         outer, size = self._outer_udp(slot)

@@ -1,6 +1,7 @@
 """What goes into a tunnel: super-frames cut to fit the path, headers in front, sent through the host's stack.
 
-Rule: few system calls: over UDP one for all segments of a super-frame (UDP_SEGMENT, udp(7)), over GRE one for each.
+Rule: few system calls: over UDP one for all segments of a super-frame (UDP_SEGMENT, udp(7)), over GRE one
+for each.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from datapath.actions import SetTunnel
 from datapath.packet import headers as h
 from datapath.packet.flowkey import TUN_CSUM
 from datapath.userspace import syscalls
-from datapath.userspace.batch import Message
-from datapath.userspace.offload import Segment, complete, segments
+from datapath.userspace.batch import Message, Sender
+from datapath.userspace.offload import Cut, Segment, complete, locate, segments
 from datapath.userspace.ports import Parts, enlarge_buffers
+from datapath.userspace.segmenter import MAX_SEGMENTS, Segmenter
 from datapath.userspace.tunnel_header import format_header, gre_with_checksum
 
 _SOURCE_PORTS = 8  # so many flows can be told apart by what balances outer packets over links and cores
@@ -49,6 +51,8 @@ class _Path(NamedTuple):
     control: bytes
     header: bytes  # of the tunnel
     room: int  # for a frame in one unfragmented outer packet
+    tunnel: SetTunnel  # kept, so that its id() stays its own
+    summed: bool  # the header has a checksum over all that is behind it
     expires: float
 
 
@@ -60,78 +64,83 @@ class TunnelSender:
         self._raw = raw  # what GRE is sent by
         self._senders: dict[tuple[int, bool], socket.socket] = {}
         self._message = Message(2 * _MAX_SEGMENTS)
+        self._batch = Sender(_MAX_SEGMENTS, parts=2)
+        self._segmenter = _open_segmenter()
         self._headers = syscalls.Memory(1 << 16)
-        self._paths: dict[SetTunnel, _Path] = {}
+        self._paths: dict[int, _Path] = {}
 
     def close(self) -> None:
         """Close the sockets that were made here."""
         for sock in self._senders.values():
             sock.close()
+        if self._segmenter:
+            self._segmenter.close()
 
     def send(self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel) -> Sent:
         """Send a frame, which lies at this address, to a tunnel's far end. Raises NoRoute."""
         path = self._path(tunnel)
-        if vnet.gso_type:
-            pieces = list(segments(frame, vnet, path.room))
-        elif vnet.flags & h.VNET_NEEDS_CSUM:
-            front = vnet.csum_start + vnet.csum_offset + 2
-            pieces = [Segment(complete(bytes(frame), vnet)[:front], front, len(frame) - front)]
-        else:
-            pieces = [Segment(b"", 0, len(frame))]
+        cut = self._cut(frame, address, vnet, path.room)
         if self._kind == "gre":
-            sent = sum(self._send_gre(frame, address, piece, path) for piece in pieces)
+            refused = self._send_gre(cut, path)
         else:
-            sent = self._send_udp(frame, address, pieces, path, tunnel)
-        return Sent(len(pieces), sum(len(p.header) + p.length for p in pieces), len(pieces) - sent)
+            refused = self._send_udp(cut, path, bool(tunnel.flags & TUN_CSUM), zlib.crc32(frame[26:38]))
+        return Sent(len(cut.pieces), sum(len(p.header) + p.length for p in cut.pieces), refused)
 
-    def _send_gre(self, frame: memoryview, address: int, piece: Segment, path: _Path) -> bool:
-        header = path.header
-        if len(header) > 4:
-            header = gre_with_checksum(header, piece.header + frame[piece.start : piece.start + piece.length])
-        header += piece.header
-        self._headers.view[: len(header)] = header
-        parts = [self._headers.address, len(header), address + piece.start, piece.length]
-        return self._message.send(self._raw.fileno(), parts, path.name, path.control)
+    def _cut(self, frame: memoryview, address: int, vnet: h.Vnet, room: int) -> Cut:
+        """Do to a frame what its offload header asks for."""
+        if vnet.gso_type:
+            layout = locate(frame)
+            if layout is None:
+                return Cut(frame, address, [])
+            udp = layout.proto == h.IPPROTO_UDP
+            size = vnet.gso_size if udp else min(vnet.gso_size, room - layout.payload)
+            if self._segmenter and (layout.end - layout.payload) <= size * MAX_SEGMENTS:
+                return self._segmenter.cut(address, len(frame), vnet, size)
+            return Cut(frame, address, list(segments(frame, vnet, room)))
+        if vnet.flags & h.VNET_NEEDS_CSUM:
+            front = vnet.csum_start + vnet.csum_offset + 2
+            header = complete(bytes(frame), vnet)[:front]
+            return Cut(frame, address, [Segment(header, front, len(frame) - front)])
+        return Cut(frame, address, [Segment(b"", 0, len(frame))])
 
-    def _send_udp(
-        self, frame: memoryview, address: int, pieces: list[Segment], path: _Path, tunnel: SetTunnel
-    ) -> int:
-        """Send segments, as many at once as the kernel takes; return how many it took."""
-        if not pieces:
-            return 0
-        entropy = zlib.crc32(frame[26:38]) % _SOURCE_PORTS
-        size = len(path.header) + len(pieces[0].header) + pieces[0].length
-        at_once = min(_MAX_SEGMENTS, _MAX_DATAGRAM // size) if size <= path.room + len(path.header) else 1
-        sent = 0
-        for first in range(0, len(pieces), max(at_once, 1)):
-            group = pieces[first : first + max(at_once, 1)]
-            parts = self._parts(address, group, path.header)
-            control, summed = path.control, bool(tunnel.flags & TUN_CSUM)
-            if len(group) > 1:  # the kernel segments only what it also checksums
-                control, summed = (
-                    control + _cmsg(syscalls.SOL_UDP, syscalls.UDP_SEGMENT, _U16.pack(size)),
-                    True,
-                )
-            descriptor = self._sender(entropy, summed).fileno()
-            if self._message.send(descriptor, parts, path.name, control):
-                sent += len(group)
-            elif len(group) > 1:  # a device without checksum offload: one by one then
-                sent += sum(
-                    self._message.send(descriptor, parts[at : at + 4], path.name, path.control)
-                    for at in range(0, len(parts), 4)
-                )
-        return sent
+    def _send_gre(self, cut: Cut, path: _Path) -> int:
+        headers = [path.header] * len(cut.pieces)
+        if path.summed:
+            bodies = (
+                piece.header + cut.frame[piece.start : piece.start + piece.length] for piece in cut.pieces
+            )
+            headers = [gre_with_checksum(path.header, body) for body in bodies]
+        parts = self._parts(cut, headers)
+        return self._batch.send(self._raw.fileno(), parts, path.name, path.control)
 
-    def _parts(self, address: int, group: list[Segment], tunnel_header: bytes) -> Parts:
-        """Lay headers and payloads out one behind the other."""
-        headers = b"".join([tunnel_header + piece.header for piece in group])
-        self._headers.view[: len(headers)] = headers
+    def _send_udp(self, cut: Cut, path: _Path, summed: bool, flow: int) -> int:
+        """Send frames, as many at once as the kernel takes; return how many it refused."""
+        parts = self._parts(cut, [path.header] * len(cut.pieces))
+        entropy = flow % _SOURCE_PORTS
+        if len(cut.pieces) == 1:
+            return self._batch.send(self._sender(entropy, summed).fileno(), parts, path.name, path.control)
+        refused, size = 0, parts[1] + parts[3] if parts else 1
+        at_once = 4 * min(_MAX_SEGMENTS, _MAX_DATAGRAM // size)
+        control = path.control + _cmsg(syscalls.SOL_UDP, syscalls.UDP_SEGMENT, _U16.pack(size))
+        for first in range(0, len(parts), at_once):
+            group = parts[first : first + at_once]
+            descriptor = self._sender(
+                entropy, True
+            ).fileno()  # the kernel segments only what it also checksums
+            if not self._message.send(descriptor, group, path.name, control):  # as a device without checksums
+                refused += self._batch.send(descriptor, group, path.name, path.control)
+        return refused
+
+    def _parts(self, cut: Cut, headers: list[bytes]) -> Parts:
+        """Lay out tunnel headers, what a piece has of its own behind them, and the rest of each frame."""
+        fronts = [header + piece.header for header, piece in zip(headers, cut.pieces, strict=True)]
+        joined = b"".join(fronts)
+        self._headers.view[: len(joined)] = joined
         parts: Parts = []
         at = self._headers.address
-        for piece in group:
-            length = len(tunnel_header) + len(piece.header)
-            parts += (at, length, address + piece.start, piece.length)
-            at += length
+        for front, piece in zip(fronts, cut.pieces, strict=True):
+            parts += (at, len(front), cut.address + piece.start, piece.length)
+            at += len(front)
         return parts
 
     def _sender(self, entropy: int, summed: bool) -> socket.socket:
@@ -149,7 +158,7 @@ class TunnelSender:
 
     def _path(self, tunnel: SetTunnel) -> _Path:
         """Return how to reach a far end. Raises NoRoute."""
-        path = self._paths.get(tunnel)
+        path = self._paths.get(id(tunnel))  # hashing what it holds takes 2 us
         if path and path.expires > time.monotonic():
             return path
         if tunnel.proto != socket.AF_INET:
@@ -162,6 +171,7 @@ class TunnelSender:
             except OSError as error:
                 raise NoRoute from error
         header = format_header(self._kind, tunnel)
+        summed = self._kind == "gre" and bool(tunnel.flags & TUN_CSUM)
         outer = _IP_LEN if self._kind == "gre" else _IP_UDP_LEN
         control = _cmsg(socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(tunnel.tos))
         if tunnel.ttl:
@@ -173,9 +183,18 @@ class TunnelSender:
         name = _SOCKADDR.pack(socket.AF_INET, port.to_bytes(2, "big"), dst)
         if len(self._paths) >= _MAX_PATHS:
             self._paths.clear()
-        path = _Path(name, control, header, mtu - outer - len(header), time.monotonic() + _PATH_LIFE)
-        self._paths[tunnel] = path
+        path = _Path(
+            name, control, header, mtu - outer - len(header), tunnel, summed, time.monotonic() + _PATH_LIFE
+        )
+        self._paths[id(tunnel)] = path
         return path
+
+
+def _open_segmenter() -> Segmenter | None:
+    try:
+        return Segmenter()
+    except OSError:
+        return None
 
 
 def _cmsg(level: int, kind: int, data: bytes) -> bytes:
