@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import is_
+from typing import NamedTuple
 
 from datapath.provider import TUNNEL_KINDS, VportSpec, tunnel_vport_name
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
@@ -96,8 +98,27 @@ class Desired:
     warnings: tuple[str, ...] = ()
 
 
-def read_config(tables: Tables) -> Desired:
-    """Read the configuration; the tables and columns are those of rows.TABLES."""
+class _Read(NamedTuple):
+    """A port that was read, and what it was read from."""
+
+    bridge: str
+    row: Row
+    interfaces: tuple[Row | None, ...]
+    port: DesiredPort
+    warnings: tuple[str, ...]
+
+
+Memo = dict[str, _Read]  # by the port's UUID
+
+
+def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
+    """Read the configuration; the tables and columns are those of rows.TABLES.
+
+    With `memo`, which a caller keeps between calls, ports whose rows are the same objects are not read again.
+    """
+    memo = {} if memo is None else memo
+    for gone in memo.keys() - tables["Port"].keys():
+        del memo[gone]
     switch = next(iter(tables["Open_vSwitch"].items()), None)
     if switch is None:
         return Desired()
@@ -107,7 +128,7 @@ def read_config(tables: Tables) -> Desired:
     taken: dict[str, str] = {}  # the bridge that has the port of this name
     found = [(b, tables["Bridge"][b]) for b in rows.texts(row, "bridges") if b in tables["Bridge"]]
     bridges = [
-        _bridge(b, bridge_row, tables, taken, warnings)
+        _bridge(b, bridge_row, tables, taken, memo, warnings)
         for b, bridge_row in sorted(found, key=lambda pair: rows.text(pair[1], "name"))
     ]
     return Desired(
@@ -121,7 +142,9 @@ def read_config(tables: Tables) -> Desired:
     )
 
 
-def _bridge(uuid: str, row: Row, tables: Tables, taken: dict[str, str], warnings: list[str]) -> DesiredBridge:
+def _bridge(
+    uuid: str, row: Row, tables: Tables, taken: dict[str, str], memo: Memo, warnings: list[str]
+) -> DesiredBridge:
     name = rows.text(row, "name")
     settings = rows.options(row, "other_config")
     ports: list[DesiredPort] = []
@@ -134,7 +157,7 @@ def _bridge(uuid: str, row: Row, tables: Tables, taken: dict[str, str], warnings
             warnings.append(f"bridge {name}: port {port_name} is already on bridge {taken[port_name]}")
             continue
         taken[port_name] = name
-        ports.append(_port(port_uuid, port_row, tables, name, warnings))
+        ports.append(_remembered_port(port_uuid, port_row, tables, name, memo, warnings))
     if not any(interface.name == name for port in ports for interface in port.interfaces):
         local = DesiredInterface("", name, "internal", "internal")
         ports.append(DesiredPort("", name, PortVlan(), (local,)))
@@ -150,6 +173,25 @@ def _bridge(uuid: str, row: Row, tables: Tables, taken: dict[str, str], warnings
         forward_bpdu=settings.get("forward-bpdu") == "true",
         flood_vlans=rows.integers(row, "flood_vlans"),
     )
+
+
+def _remembered_port(
+    uuid: str, row: Row, tables: Tables, bridge: str, memo: Memo, warnings: list[str]
+) -> DesiredPort:
+    interfaces = tuple(tables["Interface"].get(i) for i in rows.texts(row, "interfaces"))
+    known = memo.get(uuid)
+    if (
+        known is None
+        or known.row is not row
+        or known.bridge != bridge
+        or len(known.interfaces) != len(interfaces)
+        or not all(map(is_, known.interfaces, interfaces))
+    ):
+        own_warnings: list[str] = []
+        port = _port(uuid, row, tables, bridge, own_warnings)
+        known = memo[uuid] = _Read(bridge, row, interfaces, port, tuple(own_warnings))
+    warnings += known.warnings
+    return known.port
 
 
 def _port(uuid: str, row: Row, tables: Tables, bridge: str, warnings: list[str]) -> DesiredPort:

@@ -14,7 +14,6 @@ import trio
 
 from appctl import vlog
 from appctl.version import OVS_COMPAT_VERSION
-from datapath.link import LinkMonitor, Links
 from datapath.provider import Datapath, DatapathError, Provider
 from ovsdb.client.replica import Change
 from ovsdb.client.transaction import Transaction, TransactionError, by_uuid, check_results, format_row
@@ -23,6 +22,7 @@ from rpc.errors import ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
 from vswitchd import rows
 from vswitchd.commands import revalidate
+from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 from vswitchd.status import Writes, changes, error_text
@@ -42,8 +42,8 @@ class Daemon:
     """The tasks of ovs-vswitchd."""
 
     def __init__(self, providers: Mapping[str, Provider], db: Database, lock: Lock) -> None:
-        self.links = Links()
-        self.reconciler = Reconciler(providers, self.links)
+        self._watch = LinkWatch()
+        self.reconciler = Reconciler(providers, self._watch)
         self.stopping = trio.Event()
         self.cleanup = False  # remove the datapaths at the end
         self._db = db
@@ -69,7 +69,7 @@ class Daemon:
             self.reconciler.datapaths.close(delete=self.cleanup)
         except DatapathError as error:
             log.err("%s", error_text(error))
-        self.links.close()
+        self._watch.close()
 
     async def _follow_database(self) -> None:
         served = False
@@ -92,16 +92,18 @@ class Daemon:
         return self._db.connected and self._lock.held
 
     async def _follow_links(self) -> None:
-        monitor = LinkMonitor()
-        try:
-            while True:
-                await trio.lowlevel.wait_readable(monitor.fileno())
-                await trio.sleep(LINK_SETTLING)
-                found = monitor.changes_nowait()
-                if found.lost or not self._names().isdisjoint(found.names):
+        """Wake the reconciler when a device changed; what it did itself, it has seen already."""
+        while True:
+            await trio.lowlevel.wait_readable(self._watch.fileno())
+            await trio.sleep(LINK_SETTLING)
+            try:
+                names = self._watch.refresh()
+            except DatapathError as error:
+                log.warn("%s", error_text(error))
+                self._dirty.set()
+            else:
+                if not self._names().isdisjoint(names):
                     self._dirty.set()
-        finally:
-            monitor.close()
 
     def _names(self) -> set[str]:
         return {i.name for bridge in self.reconciler.desired.bridges for i in bridge.interfaces()}

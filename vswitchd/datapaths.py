@@ -6,11 +6,11 @@ Rule: this is the only module that changes a datapath's ports or a network devic
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from datapath.link import Link, Links
 from datapath.provider import Datapath, DatapathError, Provider
+from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import (
     DATAPATH_NAMES,
     Actual,
@@ -19,7 +19,6 @@ from vswitchd.plan import (
     CreateDatapath,
     DeleteDatapath,
     DeletePort,
-    Plan,
     SetMac,
     SetMtu,
     Step,
@@ -46,7 +45,7 @@ class Datapaths:
         self._providers = providers
         self.handles: dict[str, Datapath] = {}
 
-    def observe(self, links: Links | None) -> Actual:
+    def observe(self, watch: LinkWatch | None) -> Actual:
         """Look at everything. Datapaths that are there already, from an earlier run, are opened."""
         datapaths = {}
         for type_, provider in self._providers.items():
@@ -61,17 +60,23 @@ class Datapaths:
                 if error.errno not in (errno.ENODEV, errno.ENOENT):
                     raise
                 self._forget(type_)  # somebody else has deleted it
-        found: list[Link] = links.all() if links is not None else []
-        return Actual(datapaths, {link.name: link for link in found}, frozenset(self._providers))
+        if watch is not None:
+            watch.refresh()
+        return Actual(datapaths, dict(watch.links) if watch else {}, frozenset(self._providers))
 
-    def apply(self, plan: Plan, links: Links | None) -> dict[Subject, Failure]:
-        """Carry out a plan. A step whose subject has failed before, or its whole datapath, is left out."""
-        failures: dict[Subject, Failure] = {}
+    def apply(
+        self, plan: Iterable[Step], watch: LinkWatch | None, before: Failures | None = None
+    ) -> dict[Subject, Failure]:
+        """Carry out a plan; return what failed, and what had failed `before`.
+
+        A step whose subject has failed, or its whole datapath, is left out.
+        """
+        failures: dict[Subject, Failure] = dict(before or {})
         for step in plan:
             if (step.type, step.name) in failures or (step.type, "") in failures:
                 continue
             try:
-                self._carry_out(step, links)
+                self._carry_out(step, watch)
             except DatapathError as error:
                 failures[step.type, step.name] = Failure(step, error.errno, error.detail)
         return failures
@@ -84,7 +89,7 @@ class Datapaths:
             handle.close()
         self.handles.clear()
 
-    def _carry_out(self, step: Step, links: Links | None) -> None:
+    def _carry_out(self, step: Step, watch: LinkWatch | None) -> None:
         match step:
             case CreateDatapath(type_):
                 self.handles[type_] = self._providers[type_].create(DATAPATH_NAMES[type_])
@@ -96,11 +101,11 @@ class Datapaths:
             case DeletePort(type_, _, port_no):
                 self._delete_port(type_, port_no)
             case SetMac(_, name, mac):
-                if links is not None:
-                    links.set_mac(name, mac)
+                if watch is not None:
+                    watch.changer.set_mac(name, mac)
             case SetMtu(_, name, mtu):
-                if links is not None:
-                    links.set_mtu(name, mtu)
+                if watch is not None:
+                    watch.changer.set_mtu(name, mtu)
 
     def _delete_port(self, type_: str, port_no: int) -> None:
         try:

@@ -9,27 +9,28 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from appctl import vlog
-from datapath.link import Links
 from datapath.provider import DatapathError, Operation, Provider
-from vswitchd.config import Desired, DesiredInterface, read_config
+from vswitchd.config import Desired, DesiredInterface, Memo, read_config
 from vswitchd.datapaths import Datapaths, Failure
 from vswitchd.forwarding import Forwarding, set_switch
+from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
-from vswitchd.plan import Actual, DeletePort, Plan, Subject, plan
+from vswitchd.plan import Actual, DeletePort, Subject, plan
 from vswitchd.revalidate import adopt, translate_all
 from vswitchd.rows import Tables
 from vswitchd.speeds import LinkSpeeds
 from vswitchd.status import Observation, Writes, describe, error_text, interface_error, switch_columns
 
+ROUNDS = 3  # a port that was made may need an address; more than that is left for the next time
 log = vlog.module("bridge")
 
 
 class Reconciler:
     """The switch: its configuration, its datapaths and how they forward."""
 
-    def __init__(self, providers: Mapping[str, Provider], links: Links | None) -> None:
-        """`links` is None where ports are not network devices."""
+    def __init__(self, providers: Mapping[str, Provider], watch: LinkWatch | None) -> None:
+        """`watch` is None where ports are not network devices."""
         self.types = tuple(providers)
         self.datapaths = Datapaths(providers)
         self.forwardings: dict[str, Forwarding] = {}  # by type of the datapath
@@ -37,19 +38,25 @@ class Reconciler:
         self.actual = Actual()
         self.numbers: dict[str, BridgeNumbers] = {}  # by bridge
         self.failures: dict[Subject, Failure] = {}
-        self._links = links
+        self._watch = watch
+        self._memo: Memo = {}
         self._speeds = LinkSpeeds()
         self._errors: dict[str, str] = {}  # of interfaces, as last logged
         self._warnings: frozenset[str] = frozenset()
 
     def reconcile(self, tables: Tables, now: float) -> None:
         """Make the datapaths what the database says. DatapathError where one cannot even be looked at."""
-        self.desired = read_config(tables)
-        self.actual = self.datapaths.observe(self._links)
-        steps = plan(self.desired, self.actual)
-        self.failures = self.datapaths.apply(steps, self._links)
-        if steps:
-            self.actual = self.datapaths.observe(self._links)
+        self.desired = read_config(tables, self._memo)
+        self.actual = self.datapaths.observe(self._watch)
+        self.failures = {}
+        has_acted = False
+        for _ in range(ROUNDS):
+            steps = [s for s in plan(self.desired, self.actual) if (s.type, s.name) not in self.failures]
+            if not steps:
+                break
+            has_acted = True
+            self.failures |= self.datapaths.apply(steps, self._watch, self.failures)
+            self.actual = self.datapaths.observe(self._watch)
         before = self.numbers
         self.numbers = {
             bridge.name: assign(
@@ -59,7 +66,7 @@ class Reconciler:
             )
             for bridge in self.desired.bridges
         }
-        self._switch_over(steps, now)
+        self._switch_over(has_acted, now)
         self._log(before)
 
     def writes(self, *, first: bool) -> Writes:
@@ -75,7 +82,9 @@ class Reconciler:
     def observation(self, *, refresh: bool) -> Writes:
         """Return what the database shall say of bridges and interfaces; with `refresh`, counters too."""
         if refresh:
-            self.actual = self.datapaths.observe(self._links)
+            if self._watch is not None:
+                self._watch.read_counters()
+            self.actual = self.datapaths.observe(self._watch)
         counters = {n: c for state in self.forwardings.values() for n, c in state.counters.items()}
         return describe(
             Observation(
@@ -102,7 +111,7 @@ class Reconciler:
             except DatapathError as error:
                 log.warn("%s", error_text(error))
 
-    def _switch_over(self, steps: Plan, now: float) -> None:
+    def _switch_over(self, has_acted: bool, now: float) -> None:
         """Let packets be decided by the new configuration, and flows with them."""
         switches = draw(self.desired, self.actual, self.numbers)
         for gone in self.forwardings.keys() - switches.keys():
@@ -112,7 +121,7 @@ class Reconciler:
             fresh = state is None
             if state is None:
                 state = self.forwardings[type_] = Forwarding()
-            unchanged = not fresh and not steps and switch.bridges == state.switch.bridges
+            unchanged = not fresh and not has_acted and switch.bridges == state.switch.bridges
             state.flow_limit, state.max_idle = self.desired.flow_limit, self.desired.max_idle
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
             set_switch(state, switch, bridges)
