@@ -44,18 +44,16 @@ class Token(NamedTuple):
 
 
 def read_token(text: str, start: int) -> Token:
-    """The word at `start`: a quoted string, or everything up to a delimiter; it may be empty."""
-    if text.startswith('"', start):
-        end = start + 1
-        while end < len(text) and text[end] != '"':
-            end += 2 if text[end] == "\\" else 1
-        if end >= len(text):
-            raise CommandError(f"{text}: quoted string extends past end of argument")
+    """The word at `start`: everything up to a delimiter outside of quotes; it may be empty."""
+    end, in_quotes = start, False
+    while end < len(text) and (in_quotes or text[end] not in DELIMITERS):
+        if text[end] == '"':
+            in_quotes = not in_quotes
+        elif in_quotes and text[end] == "\\":
+            end += 1
         end += 1
-    else:
-        end = start
-    while end < len(text) and text[end] not in DELIMITERS:
-        end += 1
+    if in_quotes:
+        raise CommandError(f"{text}: quoted string extends past end of argument")
     return Token(text[start:end], end)
 
 
@@ -138,6 +136,9 @@ def parse_value(type_: ColumnType, text: str, symbols: Symbols | None = None) ->
     bracketed = text.startswith(opening, position)
     if bracketed:
         position = _skip_spaces(text, position + 1)
+    elif position >= len(text):
+        kind = "map" if type_.is_map else "set"
+        raise CommandError(f'use "{opening}{closing}" to specify the empty {kind}')
     elements: list[tuple[Atom, Atom | None]] = []
     while position < len(text) and not (bracketed and text[position] == closing):
         position = _parse_element(type_, text, position, symbols, elements)
