@@ -43,6 +43,7 @@ class Remote:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     listening: Listening | None = None
     connections: dict[Connection, None] = field(default_factory=dict)
+    complaint: str = ""  # why it could not be listened on, as the log has it
 
 
 class Server:
@@ -147,6 +148,9 @@ class Server:
         except AddressError as e:
             log_remote.err("%s", e)
             return
+        if not isinstance(address, UnixAddress) and address.tls:
+            log_remote.warn("%s: TLS connections are not supported yet", remote.target)
+            return
         if isinstance(address, TcpListenAddress) or (isinstance(address, UnixAddress) and address.passive):
             self._listen(remote, address)
             self._nursery.start_soon(self._serve_listener, remote, address)
@@ -157,7 +161,9 @@ class Server:
         try:
             remote.listening = listen(address)
         except ListenError as e:
-            log_remote.err("%s: listen failed: %s", remote.target, e.reason)
+            if e.reason != remote.complaint:  # not once more with each attempt
+                log_remote.err("%s: listen failed: %s", remote.target, e.reason)
+            remote.complaint = e.reason
             return False
         bound = remote.listening.bound
         if isinstance(bound, TcpListenAddress):

@@ -7,6 +7,7 @@ status 1.
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from appctl.unixctl import Commands, ControlServer
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb import control
 from ovsdb.hub import Hub
+from ovsdb.remotes import RemoteError
 from ovsdb.schema import Schema
 from ovsdb.server import Server
 from ovsdb.storage.lockfile import LockError
@@ -74,7 +76,9 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
     async def run_command(text: str) -> None:
         nonlocal status
         done = await trio.run_process(["/bin/sh", "-c", text], check=False)
-        status = 0 if done.returncode == 0 else 1
+        if done.returncode:
+            status = 1
+            print(f"{PROGRAM}: {text}: child exited, exit status {done.returncode}", file=sys.stderr)
         server.stopping.set()
 
     async with trio.open_nursery() as nursery:
@@ -91,12 +95,6 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
         await trio.sleep(0.01)  # for the answer to "exit"
         nursery.cancel_scope.cancel()
     return status
-
-
-def _warn_of_tls(remotes: tuple[str, ...]) -> None:
-    for remote in remotes:
-        if remote.startswith(("pssl:", "ssl:")):
-            log.warn("%s: TLS connections are not supported yet", remote)
 
 
 @click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
@@ -129,9 +127,12 @@ def cli(
         with ControlServer(commands, daemon.unixctl) as controls:
             server = Server(hub, remotes)
             control.register(commands, server)
-            _warn_of_tls(remotes)
             try:
+                for remote in remotes:
+                    server.check_remote(remote)
                 return trio.run(serve, server, controls, process, command)
+            except RemoteError as e:
+                raise CliError(str(e)) from None
             finally:
                 hub.close()
 

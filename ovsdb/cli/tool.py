@@ -18,8 +18,11 @@ from typing import Any
 import click
 import orjson
 
+from appctl import vlog
+from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
 from appctl.directories import dbdir, pkgdatadir
-from appctl.version import OVS_COMPAT_VERSION, format_version
+from appctl.log_options import log_options
+from appctl.version import OVS_COMPAT_VERSION
 from ovsdb.cli import show_log
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import Schema
@@ -29,6 +32,7 @@ from ovsdb.storage.file import FileStorage
 from ovsdb.storage.lockfile import LockError
 
 PROGRAM = "ovsdb-tool"
+log_lock = vlog.module("lockfile")
 VERSION = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -39,10 +43,6 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 FALSE = 2  # exit status of a test that does not hold
-
-
-class ToolError(Exception):
-    """A mistake of the user; the text is the message."""
 
 
 @dataclass(frozen=True)
@@ -76,24 +76,24 @@ def _database(words: Sequence[str], at: int = 0) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file as JSON; ToolError."""
+    """Read a file as JSON; CliError."""
     try:
         return orjson.loads(path.read_bytes())
     except OSError as e:
         why = f'error opening "{path}": {e.strerror}'
     except orjson.JSONDecodeError as e:
-        why = f"line {e.lineno}, column {e.colno}, byte {e.pos}: {e.msg}"
-    raise ToolError(f'failed to read schema: "{path}" could not be read as JSON ({why})')
+        why = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}: {e.msg}"
+    raise CliError(f'failed to read schema: "{path}" could not be read as JSON ({why})')
 
 
 def read_schema(path: Path) -> Schema:
-    """Read an .ovsschema file; ToolError names the file and the path of what is wrong in it."""
+    """Read an .ovsschema file; CliError names the file and the path of what is wrong in it."""
     json = read_json(path)
     try:
         return Schema.parse(json)
     except OvsdbError as e:
         where = "" if e.syntax is None else f'syntax "{e.syntax}": '
-        raise ToolError(f'{where}{e.tag}: failed to parse "{path}" as ovsdb schema: {e.details}') from None
+        raise CliError(f'{where}{e.tag}: failed to parse "{path}" as ovsdb schema: {e.details}') from None
 
 
 def open_schema(path: Path) -> tuple[Schema, file.Reader]:
@@ -121,10 +121,10 @@ def create(options: Options, words: list[str]) -> None:
 
 
 def _print_of(read: Callable[[list[str]], Schema], what: str) -> Callable[[Options, list[str]], None]:
-    def run(options: Options, words: list[str]) -> None:
+    def show_one(options: Options, words: list[str]) -> None:
         print(getattr(read(words), what))
 
-    return run
+    return show_one
 
 
 def _database_schema(words: list[str]) -> Schema:
@@ -145,30 +145,30 @@ def compare_versions(options: Options, words: list[str]) -> int:
     """compare-versions A OP B."""
     left, sign, right = words
     if sign not in OPERATORS:
-        raise ToolError(f"{sign}: not a relational operator")
+        raise CliError(f"{sign}: not a relational operator")
     return 0 if OPERATORS[sign](_parse_version(left), _parse_version(right)) else FALSE
 
 
 def _parse_version(text: str) -> tuple[int, ...]:
     found = VERSION.fullmatch(text)
     if found is None:
-        raise ToolError(f"{text}: not an OVSDB version number in format x.y.z")
+        raise CliError(f"{text}: not an OVSDB version number in format x.y.z")
     return tuple(map(int, found.groups()))
 
 
 def _is_format(magic: bytes) -> Callable[[Options, list[str]], int]:
-    def run(options: Options, words: list[str]) -> int:
+    def test(options: Options, words: list[str]) -> int:
         path = _database(words)
         try:
             with path.open("rb") as f:
                 start = f.readline(100)
         except OSError as e:
-            raise ToolError(f"I/O error: {path}: open failed ({e.strerror})") from None
+            raise CliError(f"I/O error: {path}: open failed ({e.strerror})") from None
         if not start.startswith((b"OVSDB JSON ", b"OVSDB CLUSTER ")):
-            raise ToolError(f"ovsdb error: {path}: unexpected file format")
+            raise CliError(f"ovsdb error: {path}: unexpected file format")
         return 0 if start.startswith(b"OVSDB " + magic + b" ") else FALSE
 
-    return run
+    return test
 
 
 def show(options: Options, words: list[str]) -> None:
@@ -220,8 +220,8 @@ def _execute(words: list[str], *, writes: bool) -> None:
     try:
         transaction = orjson.loads(words[-1])
     except orjson.JSONDecodeError as e:
-        where = f"line {e.lineno}, column {e.colno}, byte {e.pos}"
-        raise ToolError(f'"{words[-1]}": {where}: {e.msg}') from None
+        where = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}"
+        raise CliError(f'"{words[-1]}": {where}: {e.msg}') from None
     result = execute_once(path, transaction, writes=writes)
     print(orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode())
 
@@ -245,28 +245,27 @@ COMMANDS = {
 }
 
 
-def run(options: Options, words: list[str]) -> int:
-    """Carry a command out; the exit status. Raises ToolError, StorageError and OvsdbError."""
+def execute(options: Options, words: list[str]) -> int:
+    """Carry a command out; the exit status. Raises CliError, StorageError and OvsdbError."""
     if not words:
-        raise ToolError("missing command name; use --help for help")
+        raise CliError("missing command name; use --help for help")
     name, rest = words[0], words[1:]
     command = COMMANDS.get(name)
     if command is None:
-        raise ToolError(f"unknown command '{name}'; use --help for help")
+        raise CliError(f"unknown command '{name}'; use --help for help")
     if len(rest) < command.least:
-        raise ToolError(f"'{name}' command requires at least {command.least} arguments")
+        raise CliError(f"'{name}' command requires at least {command.least} arguments")
     if len(rest) > command.most:
-        raise ToolError(f"'{name}' command takes at most {command.most} arguments")
+        raise CliError(f"'{name}' command takes at most {command.most} arguments")
     return command.run(options, rest) or 0
 
 
-@click.command(PROGRAM, options_metavar="[OPTIONS]", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
 @click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
 @click.option("-m", "--more", count=True, help="Make show-log say more; twice shows columns.")
-@click.option("-v", "--verbose", "verbose", multiple=True, metavar="SPEC", help="Accepted and ignored.")
-@click.option("--log-file", metavar="FILE", help="Accepted and ignored.")
-@click.version_option(OVS_COMPAT_VERSION, "-V", "--version", message=format_version(PROGRAM))
-def cli(words: tuple[str, ...], *, more: int, verbose: tuple[str, ...], log_file: str | None) -> int:
+@version_option(PROGRAM)
+@log_options(PROGRAM)
+def cli(*, words: tuple[str, ...], more: int) -> int:
     """Work on OVSDB database files.
 
     \b
@@ -286,25 +285,19 @@ def cli(words: tuple[str, ...], *, more: int, verbose: tuple[str, ...], log_file
     transact [DB] TRANSACTION     run a transaction
     show-log [DB]                 print the records
     """
-    return run(Options(more), list(words))
+    vlog.set_levels(None, None, vlog.Level.WARN)
+    try:
+        return execute(Options(more), list(words))
+    except LockError as e:
+        log_lock.warn("%s", e.reason)
+        raise CliError(str(e)) from None
+    except (StorageError, OvsdbError) as e:
+        raise CliError(str(e)) from None
 
 
 def main() -> None:
     """Run the program."""
-    try:
-        status = cli.main(standalone_mode=False)
-    except LockError as e:
-        print(f"{PROGRAM}: {e.reason}\n{PROGRAM}: {e}", file=sys.stderr)
-        status = 1
-    except (ToolError, StorageError, OvsdbError) as e:
-        print(f"{PROGRAM}: {e}", file=sys.stderr)
-        status = 1
-    except click.UsageError as e:
-        print(f"{PROGRAM}: {e.format_message()}", file=sys.stderr)
-        status = 1
-    except BrokenPipeError:
-        status = 1
-    sys.exit(status)
+    run(cli, PROGRAM)
 
 
 if __name__ == "__main__":
