@@ -1,0 +1,1 @@
+"""Tests on the real kernel module: a virtual machine (vm.py) in which `inside` runs."""

@@ -1,0 +1,74 @@
+"""The kernel datapath behaves as every datapath does."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from datapath.kernel import KernelProvider
+from datapath.provider import VportSpec
+from tests.kit.datapath_conformance import UDP, Bench, DatapathConformance
+from tests.kit.netns import inside, namespaces, run
+
+_SOL_PACKET, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 263, 8, 23
+
+
+class KernelBench(Bench):
+    """Ports p1, p2, p3 are veth devices; a packet socket is at the far end of each."""
+
+    def __init__(self, namespace: str) -> None:
+        self._far: dict[str, socket.socket] = {}
+        run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", namespace=namespace)
+        names = ("p1", "p2", "p3")
+        batch = "".join(
+            f"link add {name} type veth peer name far-{name}\nlink set {name} up\nlink set far-{name} up\n"
+            for name in names
+        )
+        run("sh", "-c", f"printf '{batch}' | ip -b -", namespace=namespace)
+        self.provider = KernelProvider()
+        self.datapath = self.provider.create("dp")
+        for name in names:
+            self.datapath.add_port(VportSpec(name, "system"))
+            far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+            far.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+            far.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+            far.bind((f"far-{name}", 3))
+            self._far[name] = far
+
+    def inject(self, port: str, frame: bytes) -> None:
+        self._far[port].send(frame)
+
+    def taken(self, port: str) -> list[bytes]:
+        frames: list[bytes] = []
+        while True:
+            try:
+                frame, control, _flags, _address = self._far[port].recvmsg(70000, 100)
+            except BlockingIOError:
+                return [frame for frame in frames if frame[6:12] == UDP.eth_src.to_bytes(6, "big")]
+            frames.append(_with_tag(frame, control))
+
+    def close(self) -> None:
+        self.datapath.close()
+        for far in self._far.values():
+            far.close()
+
+
+def _with_tag(frame: bytes, control: list[tuple[int, int, bytes]]) -> bytes:
+    """Put back the tag that the kernel took out of the frame (struct tpacket_auxdata)."""
+    for _level, _kind, data in control:
+        if int.from_bytes(data[:4], "little") & 0x10:
+            return frame[:12] + data[18:20][::-1] + data[16:18][::-1] + frame[12:]
+    return frame
+
+
+class TestKernel(DatapathConformance):
+    @pytest.fixture
+    def bench(self) -> Iterator[Bench]:
+        name = f"E-conform-{os.getpid()}"
+        with namespaces(name), inside(name):
+            bench = KernelBench(name)
+            try:
+                yield bench
+            finally:
+                bench.close()

@@ -1,0 +1,38 @@
+"""Boots the virtual machine once and runs the tests of `inside` there, their output passed through."""
+
+import re
+import sys
+
+import pytest
+
+from tests.kernel.vm import Machine, run
+
+pytestmark = pytest.mark.kernel
+PYTEST = [
+    sys.executable,
+    "-B",
+    "-m",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    "--color=no",
+    "-v",
+    "tests/kernel/inside",
+]
+
+
+def test_everything_inside_passes_on_the_kernel_module(pytestconfig: pytest.Config) -> None:
+    seen = bytearray()
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def write(data: bytes) -> None:
+        seen.extend(data)
+        with capture.global_and_fixture_disabled():
+            sys.stdout.write(data.decode(errors="replace"))
+            sys.stdout.flush()
+
+    status = run(["env", "IN_KERNEL_VM=1", *PYTEST], Machine(), write)
+    assert status == 0, f"pytest in the virtual machine ended with status {status}"
+    passed = re.search(rb"(\d+) passed", seen)
+    assert passed, "no test ran in the virtual machine"
+    assert int(passed.group(1)) > 0
