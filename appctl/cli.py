@@ -27,9 +27,7 @@ PROGRAM = "ovs-appctl"
     context_settings={**command_line.HELP, "allow_interspersed_args": False},
     options_metavar="[TARGET]",
 )
-@click.option(
-    "-t", "--target", default=DEFAULT_TARGET, help="Pidfile or socket to contact."
-)
+@click.option("-t", "--target", default=DEFAULT_TARGET, help="Pidfile or socket to contact.")
 @click.option("-T", "--timeout", metavar="SECS", help="Wait at most so long for an answer.")
 @version_option(PROGRAM)
 @log_options(PROGRAM, Level.WARN)

@@ -24,6 +24,7 @@ from rpc.trio_io import Listening, MessageStream, listen
 
 Handler = Callable[[list[str]], str | Awaitable[str]]
 MAX_REQUEST = 16 << 20  # bytes; commands are short
+LAST_WORDS = 2.0  # seconds that an answer may take to be sent when the daemon ends
 log = vlog.module("unixctl")
 
 
@@ -166,7 +167,10 @@ class ControlServer:
                     if not isinstance(message, Request):
                         log.warn("received unexpected message that is no request")
                         return
-                    await messages.send(await self._answer(message))
+                    answer = await self._answer(message)
+                    # It may have been the command that ends the daemon: the answer goes out all the same.
+                    with trio.move_on_after(LAST_WORDS, shield=True):
+                        await messages.send(answer)
             except ConnectionLost as error:
                 log.dbg("control connection ended: %s", error.reason)
 

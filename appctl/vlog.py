@@ -130,7 +130,8 @@ class Module:
             self.log(Level.DBG, text, *args)
 
     def exception(self, text: str, *args: object) -> None:
-        """As err(), followed by the trace of the exception that is being handled, which the console is spared."""
+        """As err(), followed by the trace of the exception that is being handled, which the console is
+        spared."""
         self.log(Level.ERR, text, *args)
         if self.threshold >= Level.ERR:
             for line in traceback.format_exc().splitlines():
