@@ -22,7 +22,7 @@ import orjson
 from ovsdb.errors import ConstraintViolation, DuplicateElementError, OvsdbSyntaxError
 from ovsdb.members import is_identifier
 from ovsdb.persistent import PersistentMap, PersistentSet
-from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, ZERO_UUID, Atom, BaseType, ColumnType
+from ovsdb.schema import COUNT_MAX, INTEGER_MAX, INTEGER_MIN, ZERO_UUID, Atom, BaseType, ColumnType
 
 Value = Atom | Set[Atom] | Mapping[Atom, Atom]
 
@@ -266,7 +266,7 @@ def _inner(kind: str, column_type: ColumnType, wire: Any) -> list[Any]:
     if size < low or (high is not None and size > high):
         if low == high == 1:
             raise OvsdbSyntaxError(f"{kind} must have exactly one member but {size} are present", wire)
-        count = f"{low} or more" if high is None else f"{low} to {high}"
+        count = f"{low} to {COUNT_MAX if high is None else high}"
         raise OvsdbSyntaxError(f"{kind} must have {count} members but {size} are present", wire)
     return inner
 
