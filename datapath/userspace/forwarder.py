@@ -72,6 +72,7 @@ class Forwarder:
         self._message = Message(_MAX_PARTS)
         self._scratch = Memory(SLOT)
         self._pending: list[DevicePort] = []
+        self._pending_tunnels: set[TunnelPort] = set()
         self._depth = 0
         self._now = 0.0
 
@@ -90,6 +91,7 @@ class Forwarder:
         self._caches.clear()
         self._tunnel_caches.clear()
         self._pending.clear()
+        self._pending_tunnels.clear()
 
     def serve(self, port: Port) -> bool:
         """Forward what waits at a port, up to a batch; false when there was nothing. Raises OSError."""
@@ -111,6 +113,9 @@ class Forwarder:
         for port in self._pending:
             port.flush(self._sender)
         self._pending.clear()
+        for tunnel in self._pending_tunnels:
+            tunnel.flush()
+        self._pending_tunnels.clear()
 
     def _current(self, cache: Cache) -> Cache:
         """Empty a cache that was filled from another state of the flow table."""
@@ -161,6 +166,7 @@ class Forwarder:
         """Send a frame into tunnels, or carry out actions that change it."""
         for to, tunnel in route.tunnels:
             to.encapsulate(frame, address, vnet, tunnel)
+            self._pending_tunnels.add(to)
         if route.changes:
             self._run(Packet(bytes(frame), cache.metadata, vnet), route.entry.actions)
 
@@ -246,6 +252,7 @@ class Forwarder:
             frame = memoryview(arrival.frame())
             self._scratch.view[: len(frame)] = frame
             self._special(route, cache, frame, self._scratch.address, arrival.vnet)
+            self._flush()  # the scratch memory is used again
 
     def _upcall(self, kind: UpcallKind, packet: Packet, userdata: bytes = b"") -> None:
         """Hand a packet to the daemon: whole frames, as they would be on a wire."""
@@ -287,6 +294,7 @@ class Forwarder:
             to.send(self._message, [address, h.VNET_LEN + len(frame)])
         elif isinstance(to, TunnelPort) and packet.tunnel:
             to.encapsulate(memoryview(frame), address + h.VNET_LEN, packet.vnet, packet.tunnel)
+            to.flush()  # the scratch memory is used again
 
     def userspace(self, packet: Packet, action: Userspace) -> None:
         """Queue an upcall."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from datapath.packet import headers as h
-from datapath.packet.checksum import checksum, ones_sum, pseudo_sum
+from datapath.packet.checksum import checksum, ones_sum
 
 _TCP_CHECKSUM, _TCP_FLAGS, _TCP_SEQ = 16, 12, 4
 _LAST_ONLY = h.TCP_FIN | h.TCP_PSH
@@ -75,8 +75,7 @@ def locate(frame: bytes | bytearray | memoryview) -> Layout | None:
 
 def _pseudo(frame: bytes | bytearray | memoryview, layout: Layout, length: int) -> int:
     at, size = (layout.network + 8, 16) if layout.ipv6 else (layout.network + 12, 4)
-    src, dst = bytes(frame[at : at + size]), bytes(frame[at + size : at + 2 * size])
-    return pseudo_sum(src, dst, layout.proto, length)
+    return (int.from_bytes(frame[at : at + 2 * size], "big") + layout.proto + length) % 0xFFFF or 0xFFFF
 
 
 def complete(frame: bytes, vnet: h.Vnet) -> bytes:

@@ -40,6 +40,10 @@ class TunnelPort(Port):
         else:
             self.count_sent(*sent)
 
+    def flush(self) -> None:
+        """Send what was kept to be sent together."""
+        self.tx_dropped += self._sender.flush()
+
     def close(self) -> None:
         """Close the sockets."""
         self._socket.close()

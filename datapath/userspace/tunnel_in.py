@@ -24,6 +24,7 @@ from datapath.userspace.tunnel_header import parse_header
 
 _SLOTS = {"gre": 32, "vxlan": 8, "geneve": 8}  # over UDP the kernel puts up to 64 packets into one slot
 _CONTROL, _NAME = 128, 16
+_FIXED = 8  # bytes of a header of VXLAN, or of Geneve without options
 _FRONT = 1 << 17  # ample for 8 messages of 64 segments of which none merges
 _CMSG = struct.Struct("=Qii")
 _SOCKADDR = struct.Struct("=H2s4s8x")
@@ -57,6 +58,10 @@ class TunnelReceiver:
         self._receiver = Receiver(_SLOTS[kind], control=_CONTROL, name=_NAME)
         self._front = syscalls.Memory(_FRONT)
         self._used = 0
+        self._known: tuple[Outer, bytes] | None = (
+            None  # the last headers seen, where they are alike in all packets
+        )
+        self._header, self._metadata = 0, NO_FIELDS  # and what they say
 
     def receive(self, descriptor: int) -> list[Arrival]:
         """Take waiting packets, unpacked and merged. Raises OSError."""
@@ -84,12 +89,20 @@ class TunnelReceiver:
         """Take a packet apart that continues no other."""
         memory = self._receiver.memory
         skip = (memory.bytes[start] & 15) * 4 if self._kind == "gre" else 0
-        header = parse_header(self._kind, memory.view[start + skip : start + length])
-        if header is None or length - skip - header.length < h.ETH_HEADER_LEN:
+        front = bytes(memory.view[start + skip : start + skip + _FIXED])
+        if self._known != (outer, front):
+            header = parse_header(self._kind, memory.view[start + skip : start + length])
+            if header is None or length - skip - header.length < h.ETH_HEADER_LEN:
+                self.malformed += 1
+                return None, NO_FIELDS
+            self._header = header.length
+            self._metadata = _metadata(*outer, self._port, header.tun_id, header.flags)
+            whole = self._kind != "gre" and header.length == _FIXED and length > _FIXED + h.ETH_HEADER_LEN
+            self._known = (outer, front) if whole else None
+        elif length < _FIXED + h.ETH_HEADER_LEN:
             self.malformed += 1
             return None, NO_FIELDS
-        metadata = _metadata(*outer, self._port, header.tun_id, header.flags)
-        return Run(memory.view, start, length, skip + header.length, outer=bool(skip)), metadata
+        return Run(memory.view, start, length, skip + self._header, outer=bool(skip)), self._metadata
 
     def _outer(self, slot: int, length: int) -> tuple[Outer, int]:
         """Parse what is outside the tunnel header; return it, and the size of each packet put together."""

@@ -25,6 +25,7 @@ from datapath.userspace.tunnel_header import format_header, gre_with_checksum
 _SOURCE_PORTS = 8  # so many flows can be told apart by what balances outer packets over links and cores
 _MAX_SEGMENTS, _MAX_DATAGRAM = 64, 65507  # of one UDP_SEGMENT message
 _MAX_PATHS = 1024
+_HEADERS = 1 << 16
 _PATH_LIFE = 5.0  # seconds until a path's MTU is asked for again
 _IP_UDP_LEN, _IP_LEN = 28, 20
 _CMSG = struct.Struct("=Qii")
@@ -66,7 +67,9 @@ class TunnelSender:
         self._message = Message(2 * _MAX_SEGMENTS)
         self._batch = Sender(_MAX_SEGMENTS, parts=2)
         self._segmenter = _open_segmenter()
-        self._headers = syscalls.Memory(1 << 16)
+        self._headers = syscalls.Memory(_HEADERS)
+        self._used = 0  # bytes of it, by what is queued
+        self._queued: dict[tuple[int, int], tuple[_Path, int, Parts]] = {}
         self._paths: dict[int, _Path] = {}
 
     def close(self) -> None:
@@ -77,14 +80,51 @@ class TunnelSender:
             self._segmenter.close()
 
     def send(self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel) -> Sent:
-        """Send a frame, which lies at this address, to a tunnel's far end. Raises NoRoute."""
+        """Send a frame, which lies at this address until flush(), to a tunnel's far end. Raises NoRoute."""
         path = self._path(tunnel)
+        flow = zlib.crc32(frame[26:38]) % _SOURCE_PORTS
+        if not vnet.gso_type and self._kind != "gre":
+            return self._queue(frame, address, vnet, path, flow)
+        refused = self.flush()
         cut = self._cut(frame, address, vnet, path.room)
+        parts = self._parts(cut, path)
         if self._kind == "gre":
-            refused = self._send_gre(cut, path)
+            refused += self._batch.send(self._raw.fileno(), parts, path.name, path.control)
         else:
-            refused = self._send_udp(cut, path, bool(tunnel.flags & TUN_CSUM), zlib.crc32(frame[26:38]))
+            refused += self._send_udp(parts, path, flow)
         return Sent(len(cut.pieces), sum(len(p.header) + p.length for p in cut.pieces), refused)
+
+    def _queue(self, frame: memoryview, address: int, vnet: h.Vnet, path: _Path, flow: int) -> Sent:
+        """Keep a frame for flush(): those of one flow and length leave in one call."""
+        header = path.header
+        start = 0
+        if vnet.flags & h.VNET_NEEDS_CSUM:
+            start = vnet.csum_start + vnet.csum_offset + 2
+            header += complete(bytes(frame), vnet)[:start]
+        at = self._used
+        refused = 0
+        if at + len(header) > _HEADERS:
+            refused, at = self.flush(), 0
+        self._headers.view[at : at + len(header)] = header
+        self._used = at + len(header)
+        queue = self._queued.setdefault((id(path), flow), (path, flow, []))[2]
+        queue += (self._headers.address + at, len(header), address + start, len(frame) - start)
+        return Sent(1, len(frame), refused)
+
+    def flush(self) -> int:
+        """Send what is queued; return how many frames the kernel refused."""
+        refused = 0
+        for path, flow, parts in self._queued.values():
+            first, size = 0, 0
+            for at in range(0, len(parts), 4):
+                length = parts[at + 1] + parts[at + 3]
+                if length != size:
+                    refused += self._send_udp(parts[first:at], path, flow)
+                    first, size = at, length
+            refused += self._send_udp(parts[first:], path, flow)
+        self._queued.clear()
+        self._used = 0
+        return refused
 
     def _cut(self, frame: memoryview, address: int, vnet: h.Vnet, room: int) -> Cut:
         """Do to a frame what its offload header asks for."""
@@ -103,37 +143,31 @@ class TunnelSender:
             return Cut(frame, address, [Segment(header, front, len(frame) - front)])
         return Cut(frame, address, [Segment(b"", 0, len(frame))])
 
-    def _send_gre(self, cut: Cut, path: _Path) -> int:
-        headers = [path.header] * len(cut.pieces)
-        if path.summed:
-            bodies = (
-                piece.header + cut.frame[piece.start : piece.start + piece.length] for piece in cut.pieces
-            )
-            headers = [gre_with_checksum(path.header, body) for body in bodies]
-        parts = self._parts(cut, headers)
-        return self._batch.send(self._raw.fileno(), parts, path.name, path.control)
-
-    def _send_udp(self, cut: Cut, path: _Path, summed: bool, flow: int) -> int:
-        """Send frames, as many at once as the kernel takes; return how many it refused."""
-        parts = self._parts(cut, [path.header] * len(cut.pieces))
-        entropy = flow % _SOURCE_PORTS
-        if len(cut.pieces) == 1:
-            return self._batch.send(self._sender(entropy, summed).fileno(), parts, path.name, path.control)
-        refused, size = 0, parts[1] + parts[3] if parts else 1
-        at_once = 4 * min(_MAX_SEGMENTS, _MAX_DATAGRAM // size)
+    def _send_udp(self, parts: Parts, path: _Path, flow: int) -> int:
+        """Send frames of equal lengths, as many at once as the kernel takes; return how many it refused."""
+        if len(parts) <= 4:
+            descriptor = self._sender(flow, bool(path.tunnel.flags & TUN_CSUM)).fileno()
+            return self._batch.send(descriptor, parts, path.name, path.control)
+        descriptor = self._sender(flow, True).fileno()  # the kernel segments only what it also checksums
+        refused, size = 0, parts[1] + parts[3]
+        at_once = 4 * max(min(_MAX_SEGMENTS, _MAX_DATAGRAM // size), 1)
         control = path.control + _cmsg(syscalls.SOL_UDP, syscalls.UDP_SEGMENT, _U16.pack(size))
         for first in range(0, len(parts), at_once):
             group = parts[first : first + at_once]
-            descriptor = self._sender(
-                entropy, True
-            ).fileno()  # the kernel segments only what it also checksums
-            if not self._message.send(descriptor, group, path.name, control):  # as a device without checksums
+            fits = size <= path.room + len(path.header)  # what does not is for the host to fragment
+            if not (fits and self._message.send(descriptor, group, path.name, control)):
                 refused += self._batch.send(descriptor, group, path.name, path.control)
         return refused
 
-    def _parts(self, cut: Cut, headers: list[bytes]) -> Parts:
+    def _parts(self, cut: Cut, path: _Path) -> Parts:
         """Lay out tunnel headers, what a piece has of its own behind them, and the rest of each frame."""
-        fronts = [header + piece.header for header, piece in zip(headers, cut.pieces, strict=True)]
+        fronts = [path.header + piece.header for piece in cut.pieces]
+        if path.summed:
+            bodies = [
+                piece.header + cut.frame[piece.start : piece.start + piece.length] for piece in cut.pieces
+            ]
+            tops = [gre_with_checksum(path.header, body) for body in bodies]
+            fronts = [top + piece.header for top, piece in zip(tops, cut.pieces, strict=True)]
         joined = b"".join(fronts)
         self._headers.view[: len(joined)] = joined
         parts: Parts = []
