@@ -83,7 +83,7 @@ class Commands:
 def _register_vlog(commands: Commands) -> None:
     def set_levels(specs: list[str]) -> str:
         try:
-            for spec in specs:
+            for spec in specs or [""]:  # nothing said: everything at its most talkative
                 vlog.set_from_text(spec)
         except vlog.VlogError as error:
             raise CommandError(str(error)) from None

@@ -37,7 +37,7 @@ class Level(enum.IntEnum):
     DBG = 5
 
 
-SEVERITY = {Level.EMER: 1, Level.ERR: 3, Level.WARN: 4, Level.INFO: 6, Level.DBG: 7}  # RFC 5424, 6.2.1
+SEVERITY = {Level.EMER: 1, Level.ERR: 3, Level.WARN: 4, Level.INFO: 5, Level.DBG: 7}  # INFO: notice
 
 
 class Destination(enum.IntEnum):

@@ -106,12 +106,25 @@ def test_both_daemons_say_the_same(place: Home, command: list[str]) -> None:
     assert answer(NAME) == answer("ovsdb-server")
 
 
+def test_setting_nothing_sets_everything_to_dbg(place: Home) -> None:
+    for target in (NAME, "ovsdb-server"):
+        place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/set")
+        levels = place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/list").stdout
+        assert levels.splitlines()[-1].split() == ["vlog", "DBG", "DBG", "DBG"]
+
+
 def test_both_daemons_format_log_lines_the_same(place: Home) -> None:
     pattern = "%-6p|%06N|%t|%T|%E|%B|%q|%%|%9c|%m"
     lines = []
     for target in (NAME, "ovsdb-server"):
         place.run(
-            C_BIN / "ovs-appctl", "-t", target, "vlog/set", f"PATTERN:file:{pattern}", "FACILITY:daemon"
+            C_BIN / "ovs-appctl",
+            "-t",
+            target,
+            "vlog/set",
+            "info",
+            f"PATTERN:file:{pattern}",
+            "FACILITY:daemon",
         )
         place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/reopen")
         fields = (place.path / f"{target}.log").read_text().splitlines()[-1].split("|")
