@@ -5,7 +5,6 @@ Rule: exit status 0 when the daemon answered, 2 when it refused, 1 when it could
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,7 +13,7 @@ import click
 
 from appctl import command_line
 from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call
-from appctl.command_line import CliError, GetoptCommand, version_option
+from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
 from appctl.log_options import log_options
 from appctl.vlog import Level
 
@@ -57,14 +56,6 @@ def cli(*, target: str, timeout: str | None, words: tuple[str, ...]) -> None:
         text = str(error)
         sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
         raise CliError(f"{target}: server returned an error", 2) from None
-
-
-def set_alarm(text: str) -> None:
-    """Die of SIGALRM after so many seconds, as the C programs do; CliError."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
-        raise CliError(f"value {text} on -T or --timeout is invalid")
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(int(text))
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

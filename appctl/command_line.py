@@ -126,6 +126,14 @@ def version_option(program: str) -> Callable[[Callable[..., object]], Callable[.
     )
 
 
+def set_alarm(text: str) -> None:
+    """Die of SIGALRM after so many seconds, as the C programs do; CliError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
+        raise CliError(f"value {text} on -T or --timeout is invalid")
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(text))
+
+
 HELP = {"help_option_names": ["-h", "--help"]}  # context_settings
 
 

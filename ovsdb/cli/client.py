@@ -5,14 +5,17 @@ Rule: blocking sockets, and neither trio nor jsonschema imported, since a tool m
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from appctl import command_line
+from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
 from appctl.directories import rundir
+from appctl.log_options import log_options
+from appctl.vlog import Level
 from ovsdb.cli.client_commands import COMMANDS, Command, CommandError, Session
 from ovsdb.table import DATA_FORMATS, FORMATS, Style, format_json
 from rpc.address import AddressError, parse_active
@@ -25,7 +28,7 @@ DEFAULT_DATABASE = "Open_vSwitch"
 METHODS = ("unix:", "tcp:", "ssl:", "punix:", "ptcp:", "pssl:")
 
 
-def split_arguments(command: Command, words: Sequence[str]) -> tuple[str | None, list[str]]:
+def split_arguments(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """Return the server where the first word names one, and the other words."""
     rest = list(words)
     server = rest.pop(0) if rest and rest[0].startswith(METHODS) else None
@@ -52,7 +55,7 @@ def run(name: str, words: Sequence[str], style: Style, *, timestamp: bool) -> No
     command = COMMANDS.get(name)
     if command is None:
         raise CommandError(f"unknown command '{name}'; use --help for help")
-    server, rest = split_arguments(command, words)
+    server, rest = split_arguments(words)
     server = server or f"unix:{rundir()}/db.sock"
     with Connection.open(parse_active(server)) as connection:
 
@@ -85,26 +88,23 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
-@click.command(PROGRAM, options_metavar="[OPTIONS]", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("command", required=False)
-@click.argument("words", nargs=-1, metavar="[SERVER] [DATABASE] [ARG]...")
+@click.command(PROGRAM, cls=GetoptCommand, options_metavar="[OPTIONS]", context_settings=command_line.HELP)
+@click.option("-f", "--format", "format_", default="table", metavar="FORMAT", help=" | ".join(FORMATS))
 @click.option(
-    "-f", "--format", "format_", default="table", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}."
-)
-@click.option(
-    "-d", "--data", default="string", metavar="FORMAT", help=f"Of cells: {', '.join(DATA_FORMATS)}."
+    "-d", "--data", default="string", metavar="FORMAT", help=f"Of cells: {' | '.join(DATA_FORMATS)}"
 )
 @click.option("--no-headings", is_flag=True, help="Print no row of headings.")
 @click.option("--pretty", is_flag=True, help="Print JSON with a line for each member.")
 @click.option("--bare", is_flag=True, help="The same as --format=list --data=bare --no-headings.")
 @click.option("--max-column-width", type=click.IntRange(0), default=0, metavar="N", help="Cut wider cells.")
 @click.option("--timestamp", is_flag=True, help="Print the time before each change that monitor shows.")
-@click.option("-t", "--timeout", type=click.IntRange(0), metavar="SECS", help="Give up after so long.")
-@click.version_option(package_name="vswitch", prog_name=PROGRAM)
+@click.option("-t", "--timeout", metavar="SECS", help="Give up after so long.")
+@version_option(PROGRAM)
+@log_options(PROGRAM, Level.WARN)
+@click.argument("words", nargs=-1, metavar="COMMAND [SERVER] [DATABASE] [ARG]...")
 def cli(
-    command: str | None,
-    words: tuple[str, ...],
     *,
+    words: tuple[str, ...],
     format_: str,
     data: str,
     no_headings: bool,
@@ -112,56 +112,46 @@ def cli(
     bare: bool,
     max_column_width: int,
     timestamp: bool,
-    timeout: int | None,
+    timeout: str | None,
 ) -> None:
     """Ask an OVSDB server.
 
     \b
-    list-dbs                            name the databases
-    get-schema                          print a database's schema
-    get-schema-version                  print its version
-    get-schema-cksum                    print its checksum
-    list-tables                         list its tables
-    list-columns [TABLE]                list the columns of a table, or of all
-    transact TRANSACTION                run a transaction, print the results
-    query TRANSACTION                   the same, changing nothing
-    dump [TABLE [COLUMN]...]            print contents
-    monitor TABLE [COLUMN,...]...       print contents, then every change
-    monitor ALL                         the same of all tables
+    list-dbs                     name the databases
+    get-schema                   print a database's schema
+    get-schema-version           print its version
+    get-schema-cksum             print its checksum
+    list-tables                  list its tables
+    list-columns [TABLE]         list the columns of a table, or of all
+    transact TRANSACTION         run a transaction, print the results
+    query TRANSACTION            the same, changing nothing
+    dump [TABLE [COLUMN]...]     print contents
+    monitor TABLE [COLUMN,...]...
+                                 print contents, then every change
+    monitor ALL                  the same of all tables
 
-    SERVER is unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT, by default the local db.sock. DATABASE is Open_vSwitch where
-    there is one. TRANSACTION is the params of a "transact" request. A COLUMN of monitor may be !initial, !insert,
-    !delete or !modify, to leave such changes out.
+    SERVER is unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT, by default the local
+    db.sock. DATABASE is Open_vSwitch where there is one. TRANSACTION is the
+    params of a "transact" request. A COLUMN of monitor may be !initial,
+    !insert, !delete or !modify, to leave such changes out.
     """
-    if command is None:
-        raise CommandError("missing command name; use --help for help")
+    if not words:
+        raise CliError("missing command name; use --help for help")
     if format_ not in FORMATS:
-        raise CommandError(f'unknown output format "{format_}"')
+        raise CliError(f'unknown output format "{format_}"')
     if data not in DATA_FORMATS:
-        raise CommandError(f'unknown data format "{data}"')
-    if timeout:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(timeout)
+        raise CliError(f'unknown data format "{data}"')
+    if timeout is not None:
+        set_alarm(timeout)
     if bare:
         format_, data, no_headings = "list", "bare", True
     style = Style(format_, data, not no_headings, pretty, max_column_width)
-    run(command, words, style, timestamp=timestamp)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ovsdb-client; exit status 1 after any error, which is on stderr in one line."""
     try:
-        cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.NoSuchOption as error:
-        _fail(f"unrecognized option '{error.option_name}'")
-    except click.ClickException as error:
-        _fail(error.format_message())
+        run(words[0], words[1:], style, timestamp=timestamp)
     except (CommandError, AddressError, RpcError) as error:
-        _fail(explain(error))
-    except (BrokenPipeError, KeyboardInterrupt, click.Abort):
-        sys.exit(1)
+        raise CliError(explain(error)) from None
 
 
-def _fail(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)
-    sys.exit(1)
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run ovsdb-client."""
+    command_line.run(cli, PROGRAM, args)

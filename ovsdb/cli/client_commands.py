@@ -1,6 +1,6 @@
 """What ovsdb-client asks and how it shows the answers; one function for each command.
 
-Rule: a command takes a Session and its arguments and yields text to print; it knows neither options nor sockets.
+Rule: a command takes a Session and its arguments and yields text to print. It knows no options, no sockets.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def dump(session: Session, arguments: Sequence[str]) -> Iterator[str]:
 def _rows_as_table(session: Session, name: str, columns: list[str], rows: list[dict[str, Any]]) -> Table:
     types = session.columns(name)
     cells = [[Datum(row[column], is_many(types[column])) for column in columns] for row in rows]
-    # By contents, so that two dumps of equal databases compare; the random UUIDs only decide between equal rows.
+    # By contents, so that dumps of equal databases compare; random UUIDs only decide between equal rows.
     by = sorted(range(len(columns)), key=lambda n: columns[n] == "_uuid")
     cells.sort(key=lambda row: [_order(row[n].wire) for n in by])
     return Table(columns, list(cells), caption=f"{name} table")
