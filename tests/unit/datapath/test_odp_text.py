@@ -1,0 +1,151 @@
+"""The text of flows, against what ovs-dpctl 3.1 printed of the same flows."""
+
+import pytest
+
+from datapath.actions import Output, PushVlan, SetTunnel
+from datapath.odp_flow import (
+    format_actions,
+    format_flow,
+    format_tcp_flags,
+    format_ufid,
+    parse_actions,
+    parse_ufid,
+)
+from datapath.odp_text import format_key, parse_key
+from datapath.odp_values import OdpTextError
+from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey, masked
+from datapath.provider import Flow, FlowStats
+
+NAMES = {1: "va", 7: "i0"}
+NUMBERS = {name: number for number, name in NAMES.items()}
+
+TERSE = [
+    "in_port(1),eth(),eth_type(0x0806)",
+    "recirc_id(0x12),in_port(1),eth(),eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::/ffff::,label=0x5,proto=58,"
+    "tclass=0x2,hlimit=255,frag=no),icmpv6(type=135,code=0),nd(target=fe80::2,sll=02:00:00:00:00:03)",
+    "recirc_id(0),in_port(3),eth(src=02:00:00:00:00:01),eth_type(0x8100),vlan(vid=5/0xff),encap(eth_type(0x0800),"
+    "ipv4(proto=6,frag=first),tcp(src=80),tcp_flags(syn|ack))",
+    "recirc_id(0),in_port(2),eth(src=02:00:00:00:00:01),eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0x0800),"
+    "ipv4(proto=6,frag=first),tcp(src=80),tcp_flags(+syn-ack))",
+    "recirc_id(0),tunnel(ipv6_src=fe80::1,ipv6_dst=fe80::2,flags(-df)),in_port(9),eth(),eth_type(0/0x0000)",
+    "recirc_id(0),tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=1,tp_src=5,tp_dst=6,flags(-oam+df+csum)),in_port(10),eth(),"
+    "eth_type(0/0x0000)",
+    "recirc_id(0),skb_priority(0x3),tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,flags(-df-csum+key)),"
+    "in_port(1),skb_mark(0x5/0xff),eth(),eth_type(0x0800),ipv4(proto=1,frag=no),icmp(type=8,code=0)",
+    "recirc_id(0),dp_hash(0x5/0xf),in_port(12),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(src=80/0xfff0),"
+    "tcp_flags(syn|ack)",
+    "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=100,tc=3,ttl=64,bos=1)",
+    "recirc_id(0),in_port(14),eth(),eth_type(0x0800),ipv4(src=1.1.1.1)",
+]
+VERBOSE = [
+    "recirc_id(0/0),dp_hash(0/0),skb_priority(0/0),in_port(va),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),"
+    "ct_mark(0/0),ct_label(0/0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/"
+    "00:00:00:00:00:00),eth_type(0x0806),arp(sip=0.0.0.0/0.0.0.0,tip=0.0.0.0/0.0.0.0,op=0/0,sha=00:00:00:00:00:00/"
+    "00:00:00:00:00:00,tha=00:00:00:00:00:00/00:00:00:00:00:00)",
+    "recirc_id(0),dp_hash(0/0),skb_priority(0/0),in_port(14),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),ct_mark(0/0),"
+    "ct_label(0/0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/00:00:00:00:00:00),"
+    "eth_type(0x0800),ipv4(src=1.1.1.1,dst=0.0.0.0/0.0.0.0,proto=0/0,tos=0/0,ttl=0/0)",
+    "recirc_id(0),dp_hash(0/0),skb_priority(0/0),in_port(13),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),ct_mark(0/0),"
+    "ct_label(0/0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/00:00:00:00:00:00),"
+    "eth_type(0x0800),ipv4(src=0.0.0.0/0.0.0.0,dst=0.0.0.0/0.0.0.0,proto=6,tos=0/0,ttl=0/0,frag=no),"
+    "tcp(src=0/0,dst=0/0),tcp_flags(0/0)",
+]
+ACTIONS = [
+    "drop",
+    "1,2",
+    "set(tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,tos=0x1,ttl=64,tp_dst=4789,flags(df|csum|key))),1",
+    "set(tunnel(dst=2.2.2.2,ttl=64,flags(df))),1",
+    "set(tunnel(ipv6_dst=fe80::1,ttl=64,flags(df))),1",
+    "pop_vlan,push_vlan(vid=7,pcp=2),push_vlan(tpid=0x88a8,vid=7,pcp=2),1",
+    "push_vlan(tpid=0x88a8,vid=7,pcp=2,cfi=0)",
+    "recirc(0x7)",
+    "userspace(pid=4,userdata(0102aa0000000000))",
+    "set(eth(src=02:00:00:00:00:00/ff:00:00:00:00:00,dst=02:00:00:00:00:02))",
+    "set(ipv4(src=1.2.3.4,ttl=5))",
+    "set(ipv6(src=::1,label=0x5))",
+    "set(tcp(src=4/0xff))",
+    "set(skb_mark(0x5/0xf))",
+    "set(skb_priority(0x5))",
+    "set(arp(sip=1.2.3.4))",
+    "set(nd(target=fe80::1))",
+    "action6(0800010000000080)",
+]
+
+
+@pytest.mark.parametrize("text", TERSE)
+def test_a_key_is_printed_as_ovs_dpctl_does(text: str) -> None:
+    key, mask = parse_key(text)
+    assert format_key(masked(key, mask) if "/0x" not in text and "/ffff" not in text else key, mask) == text
+
+
+@pytest.mark.parametrize("text", VERBOSE)
+def test_a_verbose_key_shows_what_is_not_looked_at(text: str) -> None:
+    key, mask = parse_key(text, NUMBERS)
+    assert format_key(key, mask, verbose=True, names=NAMES) == text
+
+
+@pytest.mark.parametrize("text", ACTIONS)
+def test_actions_are_printed_as_ovs_dpctl_does(text: str) -> None:
+    assert format_actions(parse_actions(text)) == text
+
+
+def test_actions_may_name_ports_and_be_separated_by_blanks() -> None:
+    assert parse_actions("va 2,i0", NUMBERS) == (Output(1), Output(2), Output(7))
+    assert format_actions((Output(1), Output(2)), NAMES) == "va,2"
+
+
+def test_a_tunnel_to_set_is_read() -> None:
+    (action, _output) = parse_actions(ACTIONS[2])
+    flags = TUN_DONT_FRAGMENT | TUN_CSUM | TUN_KEY
+    assert action == SetTunnel(0x02020202, 0x01010101, 2, 5, 1, 64, flags, 0, 4789)
+
+
+def test_a_pushed_tag_has_its_bit_set_unless_cfi_is_0() -> None:
+    assert parse_actions("push_vlan(vid=7,pcp=2)") == (PushVlan(0x8100, 0x5007),)
+    assert parse_actions("push_vlan(vid=7,pcp=2,cfi=0)") == (PushVlan(0x8100, 0x4007),)
+
+
+@pytest.mark.parametrize(
+    "text", ["bogus(1)", "in_port(1),eth(", "in_port(xx)", "eth(src=1)", "ipv4(ttl=256)", "eth_type"]
+)
+def test_what_is_no_key_is_refused_with_the_place(text: str) -> None:
+    with pytest.raises(OdpTextError) as caught:
+        parse_key(text)
+    assert caught.value.rest in text
+
+
+@pytest.mark.parametrize(
+    "text", ["foo", "1,drop", "set(eth(src=1))", "push_vlan(vid=7)", "userspace()", "recirc(x)"]
+)
+def test_what_is_no_list_of_actions_is_refused(text: str) -> None:
+    with pytest.raises(OdpTextError):
+        parse_actions(text)
+
+
+def test_an_identifier_stands_before_the_key() -> None:
+    ufid = bytes(range(16))
+    assert format_ufid(ufid) == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert parse_ufid(f"ufid:{format_ufid(ufid)} in_port(1)") == (ufid, "in_port(1)")
+    assert parse_ufid(f"ufid:{ufid.hex()},in_port(1)") == (ufid, "in_port(1)")
+    assert parse_ufid("in_port(1)") == (b"", "in_port(1)")
+    with pytest.raises(OdpTextError):
+        parse_ufid("ufid:12 in_port(1)")
+
+
+def test_flags_of_tcp_are_letters() -> None:
+    assert format_tcp_flags(0x1B) == "SFP."
+    assert format_tcp_flags(0) == "none"
+
+
+def test_a_flow_is_one_line() -> None:
+    key = FlowKey(in_port=5, eth_src=1, eth_dst=2, eth_type=0x0800, ip_src=9, ip_proto=6, tp_src=7)
+    mask = FlowKey(
+        in_port=0xFFFFFFFF, recirc_id=0xFFFFFFFF, eth_src=(1 << 48) - 1, eth_type=0xFFFF, ip_frag=0xFF
+    )
+    flow = Flow(bytes(16), key, mask, (Output(6),), FlowStats(7, 420, 10.0, 0x1B))
+    assert format_flow(flow, now=10.464) == (
+        "recirc_id(0),in_port(5),eth(src=00:00:00:00:00:01),eth_type(0x0800),ipv4(frag=no), "
+        "packets:7, bytes:420, used:0.464s, flags:SFP., actions:6"
+    )
+    assert format_flow(flow, now=10.0, verbose=True).startswith("ufid:00000000-0000-0000-0000-000000000000, ")
+    assert ", dp:ovs, actions:6" in format_flow(flow, now=10.0, verbose=True)

@@ -1,0 +1,130 @@
+"""The commands of ovs-dpctl on a datapath in memory; texts as ovs-dpctl 3.1 has them."""
+
+from pathlib import Path
+
+import pytest
+
+from datapath.fake import FakeProvider
+from datapath.provider import Datapath
+from dpctl import commands
+from dpctl.errors import DpctlError
+from dpctl.targets import Targets
+
+KEY = "recirc_id(0),in_port(1),eth(),eth_type(0x1234)"
+UFID = "ufid:12345678-1234-1234-1234-123456789abc"
+
+
+@pytest.fixture
+def targets() -> Targets:
+    provider = FakeProvider()
+    datapath: Datapath = provider.create("dp0")
+    return Targets({"dummy": provider}, "dummy", {("dummy", "dp0"): datapath})
+
+
+def failure(targets: Targets, *words: str) -> str:
+    with pytest.raises(DpctlError) as caught:
+        commands.run(targets, words)
+    return caught.value.text("ovs-dpctl")
+
+
+def test_show_lists_ports(targets: Targets) -> None:
+    commands.run(targets, ["add-if", "dp0", "p1", "i0,type=internal,port_no=7"])
+    assert commands.run(targets, ["dump-dps"]) == "dummy@dp0\n"
+    text = commands.run(targets, ["show"])
+    assert text.startswith("dummy@dp0:\n  lookups: hit:0 missed:0 lost:0\n  flows: 0\n")
+    assert text.endswith("  port 0: dp0 (internal)\n  port 1: p1\n  port 7: i0 (internal)\n")
+    assert "    RX packets:0 errors:0 dropped:0" in commands.run(targets, ["-s", "show", "dp0"])
+
+
+def test_a_flow_is_added_changed_shown_and_removed(targets: Targets) -> None:
+    commands.run(targets, ["add-flow", f"{UFID} {KEY}", "1,2"])
+    shown = f"{KEY}, packets:0, bytes:0, used:never, actions:1,2\n"
+    assert commands.run(targets, ["dump-flows", "dp0"]) == shown
+    assert commands.run(targets, ["get-flow", UFID]) == shown
+    assert commands.run(targets, ["mod-flow", "-s", KEY, "3"]) == "packets:0, bytes:0, used:never\n"
+    assert commands.run(targets, ["dump-flows", "-m"]).startswith(f"{UFID}, recirc_id(0),dp_hash(0/0),")
+    assert commands.run(targets, ["del-flow", "--stat", KEY]) == "packets:0, bytes:0, used:never\n"
+    assert commands.run(targets, ["dump-flows"]) == ""
+
+
+def test_mod_flow_makes_a_flow_only_when_it_may(targets: Targets) -> None:
+    assert (
+        failure(targets, "mod-flow", KEY, "1")
+        == "ovs-dpctl: updating flow table (No such file or directory)\n"
+    )
+    commands.run(targets, ["mod-flow", "--may-create", KEY, "1"])
+    assert KEY in commands.run(targets, ["dump-flows"])
+
+
+def test_a_filter_shows_flows_that_could_match(targets: Targets) -> None:
+    commands.run(targets, ["add-if", "dp0", "p1"])
+    tcp = "recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(src=100/0xff00)"
+    commands.run(targets, ["add-flow", tcp, "1"])
+    commands.run(targets, ["add-flow", KEY, "1"])
+    for wanted in ("tcp,tp_src=100", "tcp", "in_port=p1,ip", "dl_type=0x800,nw_src=10.0.0.0/8"):
+        assert commands.run(targets, ["dump-flows", f"filter={wanted}"]).count("\n") == 1, wanted
+    assert commands.run(targets, ["dump-flows", "filter=tcp,tp_src=4000"]) == ""
+    assert commands.run(targets, ["dump-flows", "filter=in_port(1)"]).count("\n") == 2
+    assert "Failed to parse filter" in failure(targets, "dump-flows", "filter=bogus")
+
+
+def test_flows_come_from_files(targets: Targets, tmp_path: Path) -> None:
+    other = KEY.replace("0x1234", "0x1235")
+    file = tmp_path / "flows"
+    file.write_text(f"add {KEY} 2\n# none\n\nmodify {KEY} 3\n{other} 2\ndelete {KEY}\nbogus(1) 2\n")
+    assert failure(targets, "add-flows", "dp0", str(file)) == (
+        "ovs-dpctl: parsing flow key (syntax error at bogus(1)) (Invalid argument)\n"
+        "ovs-dpctl: Failed parsing line number 7, skipped!\n"
+    )
+    assert commands.run(targets, ["dump-flows"]).startswith(other)
+    file.write_text(f"{other}\n")
+    commands.run(targets, ["del-flows", "dp0", str(file)])
+    assert commands.run(targets, ["dump-flows"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("", "missing command name; use --help for help"),
+        ("bogus", "unknown command 'bogus'; use --help for help"),
+        ("add-if dp0", "'add-if' command requires at least 2 arguments"),
+        ("--read-only add-dp dp9", "'add-dp' command does not work in read only mode"),
+        ("show nosuch", "opening datapath nosuch failed (No such device)"),
+        ("show foo@dp0", "opening datapath foo@dp0 failed (Address family not supported by protocol)"),
+        ("dump-flows nosuch", "datapath not found (Invalid argument)"),
+        ("add-dp dp0", "add_dp (File exists)"),
+        ("del-dp dp1", "opening datapath (No such device)"),
+        (
+            "add-if dp0 x,type=foo",
+            "x: failed to open network device (Address family not supported by protocol)",
+        ),
+        ("add-if dp0 x,port_no=abc", 'x: "abc" is no number for port_no'),
+        ("del-if dp0 nope", "no port named nope"),
+        ("del-if dp0 99", "deleting port 99 from dp0 failed (No such device)"),
+        ("get-flow dp0 foo", "parsing flow ufid (Invalid argument)"),
+        (f"get-flow dp0 {UFID}", "getting flow (No such file or directory)"),
+        ("add-flow in_port(1),eth( 1", "parsing flow key (syntax error at eth() (Invalid argument)"),
+        (f"add-flow {KEY} foo", "parsing actions (Invalid argument)"),
+        ("add-flows dp0 /nosuch", 'Opening file "/nosuch" failed (No such file or directory)'),
+        ("show --foo", "unrecognized option '--foo'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_as_ovs_dpctl_does(targets: Targets, words: str, text: str) -> None:
+    assert failure(targets, *words.split()) == f"ovs-dpctl: {text}\n"
+
+
+def test_without_a_name_there_must_be_one_datapath(targets: Targets) -> None:
+    targets.providers["dummy"].create("dp1")
+    assert failure(targets, "dump-flows") == (
+        "ovs-dpctl: multiple datapaths, specify one\novs-dpctl: datapath not found (Invalid argument)\n"
+    )
+
+
+def test_a_datapath_that_is_open_already_stays_open(targets: Targets) -> None:
+    commands.run(targets, ["show"])
+    assert commands.run(targets, ["show"])
+
+
+def test_one_bad_port_does_not_keep_the_others_out(targets: Targets) -> None:
+    failure(targets, "add-if", "dp0", "p1,type=foo", "p2")
+    assert "p2" in commands.run(targets, ["show"])
