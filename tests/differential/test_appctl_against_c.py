@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.peers import C_BIN, OUR_BIN, Home, home
+from tests.kit.peers import C_BIN, OUR_BIN, Home, home, wait_until
 
 pytestmark = pytest.mark.peer
 
@@ -127,8 +127,10 @@ def test_both_daemons_format_log_lines_the_same(place: Home) -> None:
             "FACILITY:daemon",
         )
         place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/reopen")
-        fields = (place.path / f"{target}.log").read_text().splitlines()[-1].split("|")
-        assert fields.pop(1).isdigit()
+        log = place.path / f"{target}.log"
+        wait_until(lambda log=log: "\nINFO  |" in log.read_text(), "the line is written")  # type: ignore[misc]
+        fields = log.read_text().rpartition("\nINFO  |")[2].splitlines()[0].split("|")
+        assert fields.pop(0).isdigit()
         lines.append([field.replace(target, "TARGET") for field in fields])
     assert lines[0] == lines[1]
 
