@@ -8,8 +8,11 @@ import contextlib
 import io
 import re
 import shlex
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,8 +20,8 @@ import pytest
 
 from ovsdb.client.blocking import Client, connect
 from rpc.address import parse_active
-from tests.kit.peers import C_BIN, Daemon, c_ovsdb_server
-from vsctl.cli import main
+from tests.kit.peers import C_BIN, OUR_BIN, Daemon, c_ovsdb_server, c_vswitchd
+from vsctl.cli import PEER_FAILED, main
 
 pytestmark = pytest.mark.peer
 
@@ -95,11 +98,11 @@ def is_same_complaint(ours: str, theirs: str) -> bool:
 def contents(client: Client) -> dict[str, list[str]]:
     """Table -> its rows, each written out with the rows that it refers to in place of their UUIDs."""
     tables = list(client.schema.tables)
-    results = client.transact([{"op": "select", "table": table, "where": []} for table in tables])
+    select: list[Any] = [{"op": "select", "table": table, "where": []} for table in tables]
+    results: list[Any] = client.transact(select)
     rows: dict[str, dict[str, Any]] = {}
     of_table: dict[str, list[str]] = {}
     for table, answer in zip(tables, results, strict=True):
-        assert isinstance(answer, dict)
         of_table[table] = [row["_uuid"][1] for row in answer["rows"]]
         rows |= {row["_uuid"][1]: row for row in answer["rows"]}
 
@@ -414,7 +417,7 @@ SCENARIOS = {
         -f table -d bare --columns=name,other_config,flood_vlans list bridge
         --bare --columns=name,other_config,flood_vlans list bridge
         -f table --no-headings --columns=name,other_config list bridge
-        -f table --max-column-width=5 --columns=name,other_config list bridge
+        -f table --max-column-width=12 --columns=name,other_config list bridge
         -f csv -d bare --columns=name,fail_mode list bridge
         --oneline list-br -- get bridge br0 other_config name -- comment a b
         --oneline --columns=name list bridge br0
@@ -658,10 +661,78 @@ SCENARIOS = {
 }
 
 
+def test_two_tools_at_the_same_time_lose_nothing(pair: Pair) -> None:
+    """Each decides on what it has read, which the other changes all the time."""
+    pair.check("add-br br0")
+    words = ["set", "bridge", "br0"]
+    ours: list[str | Path] = [OUR_BIN / "ovs-vsctl", f"--db={pair.ours.remote}", "--no-wait"]
+    runs = [
+        subprocess.Popen([*ours, *words, f"other_config:key{n}=1", "--", "add-port", "br0", f"p{n}"])
+        for n in range(6)
+    ]
+    assert [run.wait(60) for run in runs] == [0] * 6
+    assert pair.run_ours("list-ports", "br0").stdout == ["", *(f"p{n}" for n in range(6))]
+    assert pair.run_ours("--bare", "get", "bridge", "br0", "other_config").stdout == [
+        "",
+        "{" + ", ".join(f'key{n}="1"' for n in range(6)) + "}",
+    ]
+
+
+def test_the_switch_is_waited_for_and_its_complaint_shown() -> None:
+    with c_ovsdb_server() as server, c_vswitchd(server, "--enable-dummy=override", "--disable-system") as _:
+        ours, theirs = OUR_BIN / "ovs-vsctl", C_BIN / "ovs-vsctl"
+        assert server.run(ours, "-t20", "add-br", "br0").stderr == ""
+        assert server.run(ours, "get", "open", ".", "next_cfg", "cur_cfg").stdout == "1\n1\n"
+        line = [
+            "-t20",
+            "--if-exists",
+            "del-port",
+            "p0",
+            "--",
+            "add-port",
+            "br0",
+            "p0",
+            "--",
+            "set",
+            "interface",
+            "p0",
+            "type=nope",
+        ]
+        said = [server.run(tool, *line, check=False) for tool in (ours, theirs)]
+        assert said[0].stderr == said[1].stderr
+        assert said[0].stderr.startswith("ovs-vsctl: Error detected while setting up 'p0': ")
+        assert said[0].returncode == PEER_FAILED
+
+
+def test_time_out_ends_the_program_with_the_alarm_signal(pair: Pair) -> None:
+    line = ["-t1", "wait-until", "bridge", "nope"]
+    ours = pair.ours.run(OUR_BIN / "ovs-vsctl", f"--db={pair.ours.remote}", *line, check=False)
+    theirs = pair.theirs.run(C_BIN / "ovs-vsctl", f"--db={pair.theirs.remote}", *line, check=False)
+    assert ours.returncode == theirs.returncode == -signal.SIGALRM
+
+
+def test_wait_until_goes_on_when_the_row_comes(pair: Pair) -> None:
+    tool: list[str | Path] = [OUR_BIN / "ovs-vsctl", f"--db={pair.ours.remote}", "--no-wait"]
+    line = ["wait-until", "bridge", "br0", "stp_enable=true", "--", "get", "bridge", "br0", "name"]
+    with subprocess.Popen([*tool, *line], stdout=subprocess.PIPE, text=True) as waiting:
+        pair.run_ours("add-br", "br0")
+        pair.run_ours("set", "bridge", "br0", "stp_enable=true")
+        assert waiting.communicate(timeout=30)[0] == "br0\n"
+
+
+def test_lists_of_commands_and_options_are_the_same(pair: Pair) -> None:
+    for option in ("--commands", "--options"):
+        assert pair.run_ours(option) == pair.run_theirs(option)
+
+
 BRIDGES, PORTS = ("br0", "br1", "fb"), ("p0", "p1", "p2", "br0", "fb")
 VALUES = ("", "5", "[]", "1,2", "a=b", "{a=b,c=5}", "true", '""', '"x y"', "1-3", "secure", "@x", "x,")
 COLUMNS = ("flood_vlans", "other_config", "stp_enable", "fail_mode", "name", "ports")
-BAD_COLUMNS = (*COLUMNS, "other_config:a", "no")  # the C tool looks at them in all commands before it executes any
+BAD_COLUMNS = (
+    *COLUMNS,
+    "other_config:a",
+    "no",
+)  # the C tool looks at them in all commands before it executes any
 TEMPLATES = (
     "{may} add-br {bridge}",
     "{may} add-br fb {bridge} {tag}",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ovsdb.client.replica import Replica
 from ovsdb.datum import default_value, delta_between, diff_of_delta, diff_type, format_datum
 from ovsdb.schema import Schema, TableSchema
+from rpc.jsonvalue import Json
 
 INTEGERS = {"key": "integer", "min": 0, "max": "unlimited"}
 SCHEMA = Schema.parse(
@@ -97,7 +98,7 @@ def test_updates_lead_to_the_rows_of_the_server(first: State, later: list[tuple[
 @given(STATES, STATES)
 def test_whole_contents_are_reported_as_the_difference(before: State, after: State) -> None:
     replica = replica_of(before)
-    contents = {"T": {uuid: {"initial": without_defaults(row)} for uuid, row in after.items()}}
+    contents: Json = {"T": {uuid: {"initial": without_defaults(row)} for uuid, row in after.items()}}
     changes = {c.uuid: (c.old, c.new) for c in replica.replace(contents, 2)}
     uuids = before.keys() | after.keys()
     assert changes == {u: (before.get(u), after.get(u)) for u in uuids if before.get(u) != after.get(u)}

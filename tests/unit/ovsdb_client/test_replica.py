@@ -1,6 +1,7 @@
 import pytest
 
 from ovsdb.client.replica import Change, Replica, ReplicaError
+from ovsdb.datum import Value
 from ovsdb.schema import Schema
 from rpc.jsonvalue import Json
 
@@ -20,7 +21,7 @@ SCHEMA = Schema.parse(
         },
     }
 )
-EMPTY = {"name": "", "tag": frozenset(), "vlans": frozenset(), "ids": {}}
+EMPTY: dict[str, Value] = {"name": "", "tag": frozenset(), "vlans": frozenset(), "ids": {}}
 
 
 @pytest.fixture

@@ -89,6 +89,11 @@ def run(server: Server, scenario: Scenario, timing: Timing = FAST) -> None:
     trio.run(main)
 
 
+async def until(db: Database, condition: Callable[[], bool]) -> None:
+    while not condition():
+        await db.wait_changed()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
     return Server(tmp_path / "db.sock", rows={A: "a"})
@@ -182,14 +187,12 @@ def test_lock_is_held_from_the_servers_word_until_the_connection_breaks(server: 
             await server.notify("locked", "l")
             await lock.wait_held()
             await server.notify("stolen", "l")
-            while lock.held:
-                await db.wait_changed()
+            await until(db, lambda: not lock.held)
             await server.notify("locked", "l")
             await lock.wait_held()
             await server.hang_up()
-            while db.connected:
-                await db.wait_changed()
-            assert not lock.held
+            await until(db, lambda: not db.connected)
+            await until(db, lambda: not lock.held)
 
     run(server, scenario)
 
@@ -197,8 +200,7 @@ def test_lock_is_held_from_the_servers_word_until_the_connection_breaks(server: 
 def test_silent_server_is_given_up(server: Server) -> None:
     async def scenario(server: Server, db: Database) -> None:
         server.answers = False
-        while db.connected:
-            await db.wait_changed()
+        await until(db, lambda: not db.connected)
         assert db.last_error == "no response to inactivity probe after 0.05 seconds"
 
     run(server, scenario, Timing(min_backoff=0.01, max_backoff=0.01, probe_interval=0.05))

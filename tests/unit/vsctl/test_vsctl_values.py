@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovsdb.datum import Value, format_value_text
-from ovsdb.schema import BaseType, ColumnType
+from ovsdb.schema import Atom, BaseType, ColumnType
 from vsctl.errors import CommandError
 from vsctl.symbols import Symbols
 from vsctl.values import parse_value
@@ -70,7 +70,7 @@ def test_a_set_of_strings_is_read_as_it_is_printed(strings: frozenset[str]) -> N
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_a_map_is_read_as_it_is_printed(pairs: dict[str, str]) -> None:
+def test_a_map_is_read_as_it_is_printed(pairs: dict[Atom, Atom]) -> None:
     assert parse_value(MAP, format_value_text(MAP, pairs)) == pairs
 
 
