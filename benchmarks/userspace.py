@@ -14,93 +14,75 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple
 
 from tests.kit.netns import inside, namespaces, run, veth
-from tests.kit.peers import c_ovsdb_server, c_vswitchd
+from tests.kit.peers import Daemon, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
 
 SWITCH, ONE, TWO = (f"F-bench-{part}-{os.getpid()}" for part in ("s", "1", "2"))
 
 
-@contextmanager
-def our_switch(namespace: str, name: str, *ports: str) -> Iterator[None]:
-    command = [
-        "ip",
-        "netns",
-        "exec",
-        namespace,
-        sys.executable,
-        "-m",
-        "tests.kit.userspace_switch",
-        name,
-        *ports,
-    ]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    try:
-        yield
-    finally:
-        process.communicate("")
+class Side(NamedTuple):
+    """The programs of one side."""
+
+    ovsdb_server: Callable[[], AbstractContextManager[Daemon]]
+    vswitchd: Callable[[Daemon], AbstractContextManager[Daemon]]
+    offload: bool  # its datapath copes with checksums left to offload
+
+
+SIDES = {
+    "C": Side(c_ovsdb_server, c_vswitchd, False),
+    "ours": Side(our_ovsdb_server, our_vswitchd, True),
+}
 
 
 @contextmanager
-def c_switch(namespace: str, name: str, *ports: str, underlay: str = "") -> Iterator[None]:
-    """The C programs, with a second bridge br1 for the device that tunnels go through, if one is named."""
-    with inside(namespace), c_ovsdb_server() as server, c_vswitchd(server):
+def switch(side: Side, namespace: str, *bridges: str) -> Iterator[None]:
+    """A database and a switch in a namespace; a bridge is "NAME PORT ...", a port DEVICE or KIND:REMOTE."""
+    with inside(namespace), side.ovsdb_server() as server, side.vswitchd(server):
         add = ["/usr/bin/ovs-vsctl", "--timeout=20"]
-        if underlay:
-            add += ["add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev"]
-            add += ["--", "add-port", "br1", underlay, "--"]
-        add += ["add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"]
-        for port in ports:
-            kind, _, remote = port.partition(":")
-            add += ["--", "add-port", name, kind]
-            if remote:
-                options = ["options:key=5", f"options:remote_ip={remote}"]
-                add += ["--", "set", "interface", kind, f"type={kind}", *options]
+        for bridge_ports in bridges:
+            name, *ports = bridge_ports.split()
+            add += ["--", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"]
+            for port in ports:
+                kind, _, remote = port.partition(":")
+                add += ["--", "add-port", name, kind]
+                if remote:
+                    options = ["options:key=5", f"options:remote_ip={remote}"]
+                    add += ["--", "set", "interface", kind, f"type={kind}", *options]
         server.run(*add)
         yield
 
 
 @contextmanager
-def bridge(side: str) -> Iterator[tuple[str, str, str]]:
+def bridge(side: Side) -> Iterator[tuple[str, str, str]]:
     """Two hosts on one switch; yield client's and server's namespace and the server's address."""
     with namespaces(SWITCH, ONE, TWO):
         veth(SWITCH, "p1", ONE, "e0", "10.9.0.1/24")
         veth(SWITCH, "p2", TWO, "e0", "10.9.0.2/24")
-        if side == "C":
+        if not side.offload:
             for host in (ONE, TWO):
                 run("ethtool", "-K", "e0", "tx", "off", namespace=host)
-        with SIDES[side](SWITCH, "br0", "p1", "p2"):
+        with switch(side, SWITCH, "br0 p1 p2"):
             yield ONE, TWO, "10.9.0.2"
 
 
 @contextmanager
-def tunnel(side: str, kind: str) -> Iterator[tuple[str, str, str]]:
-    """Two hosts with a switch each, joined by a tunnel; the same."""
+def tunnel(side: Side, kind: str) -> Iterator[tuple[str, str, str]]:
+    """Two hosts with a switch each: br1 has the network and the host's address, br2 is joined by a tunnel."""
     with namespaces(ONE, TWO), ExitStack() as stack:
-        veth(ONE, "eth1", TWO, "eth1", "172.31.0.2/24")
-        run("ip", "-n", ONE, "addr", "add", "172.31.0.1/24", "dev", "eth1")
-        for host, here, far in ((ONE, "10.8.0.1/24", "172.31.0.2"), (TWO, "10.8.0.2/24", "172.31.0.1")):
-            if side == "C":  # its tunnels route through its own bridges only
-                address = run("ip", "-n", host, "-br", "-4", "addr", "show", "eth1").split()[2]
-                stack.enter_context(c_switch(host, "br2", f"{kind}:{far}", underlay="eth1"))
-                run("ip", "-n", host, "addr", "flush", "dev", "eth1")
-                run("ip", "-n", host, "link", "set", "br1", "up")
-                run("ip", "-n", host, "addr", "add", address, "dev", "br1")
-            else:
-                stack.enter_context(our_switch(host, "br2", f"{kind}:{far}"))
-            run("ip", "-n", host, "link", "set", "br2", "up")
-            run("ip", "-n", host, "addr", "add", here, "dev", "br2")
-            if side == "C":  # nor does it fragment
+        veth(ONE, "eth1", TWO, "eth1")
+        for host, number, far in ((ONE, 1, "172.31.0.2"), (TWO, 2, "172.31.0.1")):
+            stack.enter_context(switch(side, host, "br1 eth1", f"br2 {kind}:{far}"))
+            for device, address in (("br1", f"172.31.0.{number}/24"), ("br2", f"10.8.0.{number}/24")):
+                run("ip", "-n", host, "link", "set", device, "up")
+                run("ip", "-n", host, "addr", "add", address, "dev", device)
+            if not side.offload:  # nor does it fragment
                 run("ethtool", "-K", "br2", "tx", "off", namespace=host, check=False)
                 run("ip", "-n", host, "link", "set", "br2", "mtu", "1400")
         yield ONE, TWO, "10.8.0.2"
-
-
-SIDES = {"C": c_switch, "ours": our_switch}
 
 
 def measure(client: str, server: str, address: str, seconds: int) -> dict[str, float]:
@@ -136,10 +118,10 @@ def main() -> int:
     print(f"{'':24}{'C':>10}{'ours':>10}   ours / C (more is better)")
     for workload in options.workloads:
         results = {}
-        for side in SIDES:
+        for name, side in SIDES.items():
             bench = bridge(side) if workload == "bridge" else tunnel(side, workload)
             with bench as ends:
-                results[side] = measure(*ends, options.seconds)
+                results[name] = measure(*ends, options.seconds)
         for unit, theirs in results["C"].items():
             ours = results["ours"][unit]
             ratio = f"{ours / theirs:8.2f}" if theirs else "       -"

@@ -176,7 +176,10 @@ def _open_tap(name: str) -> int:
     try:
         descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.ioctl(descriptor, syscalls.TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-        fcntl.ioctl(descriptor, syscalls.TUNSETOFFLOAD, syscalls.TUN_F_ALL_TCP)
+        try:
+            fcntl.ioctl(descriptor, syscalls.TUNSETOFFLOAD, syscalls.TUN_F_ALL_TCP | syscalls.TUN_F_UDP)
+        except OSError:  # a kernel that segments UDP before we see it
+            fcntl.ioctl(descriptor, syscalls.TUNSETOFFLOAD, syscalls.TUN_F_ALL_TCP)
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)

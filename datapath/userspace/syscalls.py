@@ -35,6 +35,7 @@ IFF_TAP: Final = 0x0002
 IFF_NO_PI: Final = 0x1000
 IFF_VNET_HDR: Final = 0x4000
 TUN_F_ALL_TCP: Final = 0x01 | 0x02 | 0x04 | 0x08  # CSUM, TSO4, TSO6, TSO_ECN
+TUN_F_UDP: Final = 0x20 | 0x40  # USO4, USO6: Linux 6.2
 
 SOL_UDP: Final = 17
 UDP_SEGMENT: Final = 103
