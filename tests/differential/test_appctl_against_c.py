@@ -1,5 +1,6 @@
 """ovs-appctl and daemons, crosswise: the C tool on our daemon, ours on the C daemon, and both tools on the same."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -128,9 +129,11 @@ def test_both_daemons_format_log_lines_the_same(place: Home) -> None:
         )
         place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/reopen")
         log = place.path / f"{target}.log"
-        wait_until(lambda log=log: "\nINFO  |" in log.read_text(), "the line is written")  # type: ignore[misc]
-        fields = log.read_text().rpartition("\nINFO  |")[2].splitlines()[0].split("|")
-        assert fields.pop(0).isdigit()
+        wanted = re.compile(r"^INFO  \|(\d{6})\|(.*\|     vlog\|opened log file .*)$", re.MULTILINE)
+        wait_until(lambda log=log, wanted=wanted: wanted.search(log.read_text()), "the line is written")  # type: ignore[misc]
+        found = wanted.search(log.read_text())
+        assert found
+        fields = found[2].split("|")
         lines.append([field.replace(target, "TARGET") for field in fields])
     assert lines[0] == lines[1]
 
