@@ -121,7 +121,8 @@ def test_what_ours_writes_the_c_tool_reads(place: Home) -> None:
     two = '[{"rows":[{"color":"red","text":"x"}]}]\n'  # both rows: equal ones are shown once
     assert place.run(PROGRAMS["c"], "query", path, select).stdout == two
     same(place, "show-log", path)
-    same(place, "-m", "show-log", path)
+    shown = [sorted(tool(place, which, "-m", "show-log", path).splitlines()) for which in PROGRAMS]
+    assert shown[0] == shown[1]  # rows come in any order
     place.run(PROGRAMS["ours"], "compact", path)
     place.run(PROGRAMS["ours"], "compact", path, place.path / "copy.db")
     for compacted in (path, place.path / "copy.db"):
