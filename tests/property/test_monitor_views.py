@@ -54,11 +54,10 @@ operation = st.one_of(
         sets,
     ),
 )
-condition = st.lists(clause | st.booleans(), max_size=2)
 step = st.one_of(
     st.lists(operation, min_size=1, max_size=3),
     st.tuples(st.just("look"), st.integers(0, 2)),
-    st.tuples(st.just("condition"), condition),
+    st.tuples(st.just("condition"), st.lists(clause | st.booleans(), min_size=1, max_size=2)),
 )
 
 
@@ -140,11 +139,13 @@ def members(wire: Any) -> list[Any]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(step, max_size=12))
+@given(st.lists(step, min_size=2, max_size=12))
 def test_a_copy_is_what_the_condition_selects(script: list[Any]) -> None:
     hub = Hub(SERVER)
     hub.add_database(MemoryStorage(SCHEMA))
     writer = hub.open_session("writer")
+    first = [{"op": "insert", "table": "T", "row": {"n": n, "s": n, "o": "p"}} for n in range(3)]
+    writer.receive(orjson.dumps({"method": "transact", "params": ["db", *first], "id": 1}))
     followers = [Follower(hub, method) for method in ("monitor", "monitor_cond", "monitor_cond_since")]
     for what in script:
         if isinstance(what, list):
