@@ -1,6 +1,5 @@
 """The kernel datapath behaves as every datapath does."""
 
-import os
 import socket
 from collections.abc import Iterator
 
@@ -9,32 +8,47 @@ import pytest
 from datapath.kernel import KernelProvider
 from datapath.provider import VportSpec
 from tests.kit.datapath_conformance import UDP, Bench, DatapathConformance
-from tests.kit.netns import inside, namespaces, run
+from tests.kit.netns import run
 
 _SOL_PACKET, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 263, 8, 23
 
 
-class KernelBench(Bench):
-    """Ports p1, p2, p3 are veth devices; a packet socket is at the far end of each."""
+class Wires:
+    """Veth devices p1, p2, p3 with a packet socket at the far end of each; made once, as this takes 4 s here."""
 
-    def __init__(self, namespace: str) -> None:
-        self._far: dict[str, socket.socket] = {}
-        run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", namespace=namespace)
-        names = ("p1", "p2", "p3")
+    names = ("p1", "p2", "p3")
+
+    def __init__(self) -> None:
+        run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
         batch = "".join(
             f"link add {name} type veth peer name far-{name}\nlink set {name} up\nlink set far-{name} up\n"
-            for name in names
+            for name in self.names
         )
-        run("sh", "-c", f"printf '{batch}' | ip -b -", namespace=namespace)
-        self.provider = KernelProvider()
-        self.datapath = self.provider.create("dp")
-        for name in names:
-            self.datapath.add_port(VportSpec(name, "system"))
+        run("sh", "-c", f"printf '{batch}' | ip -b -")
+        self.far: dict[str, socket.socket] = {}
+        for name in self.names:
             far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
             far.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
             far.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             far.bind((f"far-{name}", 3))
-            self._far[name] = far
+            self.far[name] = far
+
+    def close(self) -> None:
+        for name, far in self.far.items():
+            far.close()
+            run("ip", "link", "del", name)
+
+
+class KernelBench(Bench):
+    """A datapath on the wires."""
+
+    def __init__(self, wires: Wires) -> None:
+        self._far = wires.far
+        self.provider = KernelProvider()
+        self.datapath = self.provider.create("dp")
+        for name in wires.names:
+            self.taken(name)
+            self.datapath.add_port(VportSpec(name, "system"))
 
     def inject(self, port: str, frame: bytes) -> None:
         self._far[port].send(frame)
@@ -50,8 +64,7 @@ class KernelBench(Bench):
 
     def close(self) -> None:
         self.datapath.close()
-        for far in self._far.values():
-            far.close()
+        self.provider.delete("dp")
 
 
 def _with_tag(frame: bytes, control: list[tuple[int, int, bytes]]) -> bytes:
@@ -63,12 +76,16 @@ def _with_tag(frame: bytes, control: list[tuple[int, int, bytes]]) -> bytes:
 
 
 class TestKernel(DatapathConformance):
+    @pytest.fixture(scope="class")
+    def wires(self) -> Iterator[Wires]:
+        wires = Wires()
+        yield wires
+        wires.close()
+
     @pytest.fixture
-    def bench(self) -> Iterator[Bench]:
-        name = f"E-conform-{os.getpid()}"
-        with namespaces(name), inside(name):
-            bench = KernelBench(name)
-            try:
-                yield bench
-            finally:
-                bench.close()
+    def bench(self, wires: Wires) -> Iterator[Bench]:
+        bench = KernelBench(wires)
+        try:
+            yield bench
+        finally:
+            bench.close()
