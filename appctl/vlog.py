@@ -306,8 +306,16 @@ def open_file(name: str) -> str:
 
 
 def reopen_file() -> str:
-    """After the file was rotated away: as open_file() with the same name."""
+    """After the file was rotated away: as open_file() with the same name. Nothing where it is still in place."""
+    if _state.file >= 0 and _is_in_place():
+        return ""
     return open_file(_state.file_name) if _state.file_name else "Logging to file not configured"
+
+
+def _is_in_place() -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(_state.file), os.stat(_state.file_name))
+    return False
 
 
 def close_file() -> None:

@@ -127,6 +127,7 @@ def test_both_daemons_format_log_lines_the_same(place: Home) -> None:
             f"PATTERN:file:{pattern}",
             "FACILITY:daemon",
         )
+        place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/close")
         place.run(C_BIN / "ovs-appctl", "-t", target, "vlog/reopen")
         log = place.path / f"{target}.log"
         wanted = re.compile(r"^INFO  \|(\d{6})\|(.*\|     vlog\|opened log file .*)$", re.MULTILINE)
