@@ -306,7 +306,7 @@ def open_file(name: str) -> str:
 
 
 def reopen_file() -> str:
-    """After the file was rotated away: as open_file() with the same name. Nothing where it is still in place."""
+    """After the file was rotated away: as open_file() with the same name. One still in place stays open."""
     if _state.file >= 0 and _is_in_place():
         return ""
     return open_file(_state.file_name) if _state.file_name else "Logging to file not configured"
