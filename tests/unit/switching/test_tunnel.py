@@ -1,0 +1,76 @@
+import pytest
+
+from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey
+from switching.switch import Switch, SwitchBridge, SwitchPort
+from switching.tunnel import INHERIT, TunnelConfig, outer_header
+
+REMOTE, LOCAL = 0x0A000001, 0x0A000002
+IP = FlowKey(eth_type=0x0800, ip_tos=0xB9, ip_ttl=17)  # DSCP 46, ECT(1)
+ARP = FlowKey(eth_type=0x0806)
+
+
+def received(**fields: int) -> FlowKey:
+    return FlowKey(in_port=9, tun_proto=2, tun_src=REMOTE, tun_dst=LOCAL)._replace(**fields)
+
+
+def switch_with(*configs: TunnelConfig) -> Switch:
+    ports = tuple(SwitchPort("br0", f"t{n}", n, 9, tunnel=config) for n, config in enumerate(configs))
+    return Switch({"br0": SwitchBridge("br0", ports)})
+
+
+@pytest.mark.parametrize(
+    ("configs", "key", "expected"),
+    [
+        ((TunnelConfig("gre", REMOTE),), received(), "t0"),
+        ((TunnelConfig("gre", REMOTE),), received(tun_src=5), None),
+        ((TunnelConfig("gre", REMOTE),), received(tun_id=7), None),
+        ((TunnelConfig("gre", REMOTE, in_key=None),), received(tun_id=7), "t0"),
+        ((TunnelConfig("gre", None, in_key=7),), received(tun_id=7), "t0"),
+        ((TunnelConfig("gre", REMOTE, local=LOCAL),), received(tun_dst=5), None),
+        ((TunnelConfig("gre", REMOTE), TunnelConfig("gre", REMOTE, local=LOCAL)), received(), "t1"),
+        (
+            (TunnelConfig("gre", None, in_key=7), TunnelConfig("gre", REMOTE, in_key=7)),
+            received(tun_id=7),
+            "t1",
+        ),
+        ((TunnelConfig("gre", REMOTE, in_key=None), TunnelConfig("gre", None)), received(), "t1"),
+    ],
+)
+def test_received_packet_belongs_to_the_most_specific_tunnel(
+    configs: tuple[TunnelConfig, ...], key: FlowKey, expected: str | None
+) -> None:
+    port = switch_with(*configs).input_port(key)
+    assert (port.name if port else None) == expected
+
+
+def test_packet_without_tunnel_does_not_belong_to_one() -> None:
+    assert switch_with(TunnelConfig("gre", REMOTE)).input_port(FlowKey(in_port=9)) is None
+
+
+def test_ecn_is_copied_and_looked_at() -> None:
+    header = outer_header(TunnelConfig("gre", REMOTE), IP)
+    assert (header.action.tos, header.tos_mask, header.action.ttl, header.ttl_mask) == (1, 3, 64, 0)
+
+
+def test_congestion_experienced_leaves_as_ect0() -> None:
+    assert outer_header(TunnelConfig("gre", REMOTE), IP._replace(ip_tos=3)).action.tos == 2
+
+
+def test_nothing_is_looked_at_in_what_is_not_ip() -> None:
+    header = outer_header(TunnelConfig("gre", REMOTE, tos=INHERIT, ttl=INHERIT), ARP)
+    assert (header.action.tos, header.tos_mask, header.action.ttl, header.ttl_mask) == (0, 0, 64, 0)
+
+
+def test_inherited_tos_and_ttl_are_looked_at_entirely() -> None:
+    header = outer_header(TunnelConfig("gre", REMOTE, tos=INHERIT, ttl=INHERIT), IP)
+    assert (header.action.tos, header.tos_mask, header.action.ttl, header.ttl_mask) == (0xB9, 0xFF, 17, 0xFF)
+
+
+def test_flags_follow_the_options() -> None:
+    plain = outer_header(TunnelConfig("gre", REMOTE), ARP).action
+    assert plain.flags == TUN_DONT_FRAGMENT
+    config = TunnelConfig(
+        "vxlan", REMOTE, out_key=0, has_out_key=True, csum=True, dont_fragment=False, dst_port=9
+    )
+    special = outer_header(config, ARP).action
+    assert (special.flags, special.tp_dst) == (TUN_KEY | TUN_CSUM, 9)

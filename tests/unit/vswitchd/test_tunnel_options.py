@@ -1,0 +1,78 @@
+"""The texts are those that Open vSwitch 3.1 writes to Interface.error and to its log."""
+
+import pytest
+
+from switching.tunnel import AF_INET6, INHERIT, TunnelConfig
+from vswitchd.tunnel_options import parse_tunnel_options
+
+
+def config(kind: str = "gre", **options: str) -> TunnelConfig:
+    found = parse_tunnel_options("t0", kind, {"remote_ip": "10.0.0.1"} | options)
+    assert found.config is not None
+    assert found.warnings == ()
+    return found.config
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, "t0: gre type requires valid 'remote_ip' argument"),
+        (
+            {"remote_ip": "nonsense"},
+            "t0: bad gre 'remote_ip'\nt0: gre type requires valid 'remote_ip' argument",
+        ),
+        (
+            {"remote_ip": "224.0.0.1"},
+            "t0: bad gre 'remote_ip'\nt0: gre type requires valid 'remote_ip' argument",
+        ),
+    ],
+)
+def test_tunnel_without_a_usable_remote_end_is_an_error(options: dict[str, str], error: str) -> None:
+    found = parse_tunnel_options("t0", "gre", options)
+    assert (found.config, found.error) == (None, error)
+
+
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ({"foo": "bar"}, "t0: unknown gre argument 'foo'"),
+        ({"local_ip": "zzz"}, "t0: bad gre 'local_ip'"),
+        ({"tos": "3"}, "t0: invalid TOS 3"),
+    ],
+)
+def test_what_is_odd_is_a_warning(options: dict[str, str], warning: str) -> None:
+    found = parse_tunnel_options("t0", "gre", {"remote_ip": "10.0.0.1"} | options)
+    assert found.config is not None
+    assert found.warnings == (warning,)
+
+
+def test_plain_tunnel_has_no_key_and_forbids_fragments() -> None:
+    plain = config()
+    assert (plain.in_key, plain.out_key, plain.has_out_key) == (0, 0, False)
+    assert (plain.ttl, plain.tos, plain.dont_fragment, plain.csum, plain.local) == (64, 0, True, False, 0)
+
+
+def test_one_key_serves_both_ways_unless_one_is_given_for_each() -> None:
+    both = config(key="0x10")
+    assert (both.in_key, both.out_key, both.has_out_key) == (16, 16, True)
+    each = config(in_key="1", out_key="2")
+    assert (each.in_key, each.out_key) == (1, 2)
+    flow = config(key="flow", remote_ip="flow")
+    assert (flow.in_key, flow.out_key, flow.remote) == (None, None, None)
+    assert config(key="xyz").out_key == 0
+
+
+def test_ports_are_the_standard_ones_unless_asked_for() -> None:
+    assert (config("gre").dst_port, config("vxlan").dst_port, config("geneve").dst_port) == (0, 4789, 6081)
+    assert config("vxlan", dst_port="8472").dst_port == 8472
+
+
+def test_inheritance_and_flags() -> None:
+    special = config(tos="inherit", ttl="inherit", csum="true", df_default="false", local_ip="flow")
+    assert (special.tos, special.ttl, special.csum, special.dont_fragment) == (INHERIT, INHERIT, True, False)
+    assert special.local is None
+
+
+def test_addresses_may_be_of_version_6() -> None:
+    six = config(remote_ip="2001:db8::1")
+    assert (six.proto, six.remote) == (AF_INET6, 0x20010DB8 << 96 | 1)
