@@ -143,6 +143,9 @@ class Connection:
                     self._unsent = memoryview(self.session.take_output())
         except (OSError, trio.ClosedResourceError):
             self.close()
+        except Exception:
+            log.exception(f"{self.session.name}: internal error, closing the session")
+            self.close()
         self._unsent = None
         self._drained.set()
         self._drained = trio.Event()

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from appctl import vlog
 from ovsdb.engine.changes import Changeset
 from ovsdb.engine.database import DIFF_MEMBER, Database, Outcome
 from ovsdb.engine.ops import Context
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ovsdb.session import Session
 
 HOLDS_NOTHING = Context()
+log = vlog.module("ovsdb_server")
 
 
 class ReservedDatabase:
@@ -149,7 +151,14 @@ class HostedDatabase:
             self._queue.append(transaction)
             transaction.session.parked[transaction.key] = transaction
             return
-        outcome = self.database.execute(transaction.operations, self._context(transaction, now))
+        try:
+            outcome = self.database.execute(transaction.operations, self._context(transaction, now))
+        except Exception:  # a bug; what brought us here may be the request of another client
+            log.exception("%s: a transaction of %s failed", self.name, transaction.session.name)
+            self.triggers.remove(transaction)
+            transaction.session.parked.pop(transaction.key, None)
+            transaction.session.disconnect("internal error")
+            return
         blocked = outcome.blocked
         if blocked is not None:
             deadline = None if blocked.timeout_ms is None else transaction.started + blocked.timeout_ms / 1000

@@ -7,6 +7,7 @@ have to say.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -36,6 +37,7 @@ class Hub:
     databases: dict[str, HostedDatabase] = field(default_factory=dict)
     locks: LockTable[Session] = field(default_factory=LockTable)
     sessions: dict[Session, None] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic  # seconds
     server_id: str = field(default_factory=new_uuid)
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
     on_deadline: Callable[[float], None] = lambda deadline: (
@@ -55,7 +57,7 @@ class Hub:
 
     def open_session(self, name: str, *, read_only: bool = False) -> Session:
         """A client has connected; `name` is for the log."""
-        session = Session(self, name, read_only=read_only)
+        session = Session(self, name, self.now, read_only=read_only)
         self.sessions[session] = None
         return session
 

@@ -7,7 +7,6 @@ transaction that made it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,7 @@ class ProtocolError(Exception):
 class Session:
     """What the server knows of one client."""
 
-    def __init__(
-        self, hub: Hub, name: str, *, read_only: bool = False, now: Callable[[], float] = time.monotonic
-    ):
+    def __init__(self, hub: Hub, name: str, now: Callable[[], float], *, read_only: bool = False):
         """`name` is for the log, as "unix#3"; `now` gives monotonic seconds."""
         self.name = name
         self.read_only = read_only

@@ -179,7 +179,12 @@ def test_sigterm_leaves_no_socket_behind(place: Home, which: str) -> None:
 @both
 def test_run_serves_while_a_command_runs(place: Home, which: str) -> None:
     peers.create_database(place)
-    argv = [PROGRAMS[which], place.path / "conf.db", f"--remote=punix:{place.socket}", "--unixctl=x.ctl"]
+    argv: list[str | Path] = [
+        PROGRAMS[which],
+        place.path / "conf.db",
+        f"--remote=punix:{place.socket}",
+        "--unixctl=x.ctl",
+    ]
     done = place.run(*argv, f"--run=ovsdb-client list-dbs unix:{place.socket}")
     assert done.stdout == "Open_vSwitch\n_Server\n"
     assert place.run(*argv, "--run=exit 3", check=False).returncode == 1
@@ -273,7 +278,7 @@ COMMANDS = [
 
 
 def test_control_commands_answer_as_those_of_the_c_server() -> None:
-    answers = {}
+    answers: dict[str, list[tuple[list[str], str]]] = {}
     for which, start in peers.OVSDB_SERVERS.items():
         with start() as server:
             answers[which] = []

@@ -239,3 +239,18 @@ def test_a_message_beyond_the_limit_ends_the_session(hub: Hub) -> None:
     assert MAX_MESSAGE > 1000
     with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
         client.session.receive(b'{"id":1,"method":"echo","params":["' + b"x" * 1000)
+
+
+def test_a_bug_in_one_transaction_ends_the_session_that_sent_it(
+    hub: Hub, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __call__(self, operations: Any, context: Any) -> Any:
+            raise ZeroDivisionError
+
+    bad, good = Client(hub), Client(hub)
+    monkeypatch.setattr(hub.databases["db"].database, "execute", Broken())
+    bad.send("transact", "db", INSERT)
+    monkeypatch.undo()
+    assert (bad.session.doomed, good.session.doomed) == ("internal error", "")
+    assert rows(good) == []
