@@ -6,9 +6,8 @@ read. `to_wire` makes the <error> object of RFC 7047, section 3.1.
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
-
-import orjson
 
 _MISSING = object()
 
@@ -28,8 +27,8 @@ class OvsdbError(Exception):
         """The JSON at fault as text, with sorted members, or None."""
         if self._syntax is _MISSING:
             return None
-        options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-        return orjson.dumps(self._syntax, default=repr, option=options).decode()
+        # Not orjson, which has no integers beyond 64 bits: they may be what is wrong.
+        return json.dumps(self._syntax, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     def to_wire(self) -> dict[str, str]:
         """The <error> object for a reply."""

@@ -12,7 +12,7 @@ from ovsdb.schema import Schema
 from tests.kit.naive_engine import NaiveEngine
 from tests.kit.strategies import histories
 
-RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RELAXED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def naive(value: Value) -> frozenset[Any]:
