@@ -75,13 +75,14 @@ def _with_tag(frame: bytes, control: list[tuple[int, int, bytes]]) -> bytes:
     return frame
 
 
-class TestKernel(DatapathConformance):
-    @pytest.fixture(scope="class")
-    def wires(self) -> Iterator[Wires]:
-        wires = Wires()
-        yield wires
-        wires.close()
+@pytest.fixture(scope="module")
+def wires() -> Iterator[Wires]:
+    wires = Wires()
+    yield wires
+    wires.close()
 
+
+class TestKernel(DatapathConformance):
     @pytest.fixture
     def bench(self, wires: Wires) -> Iterator[Bench]:
         bench = KernelBench(wires)
