@@ -1,5 +1,6 @@
 """Command lines as getopt_long() reads them, for programs made with click.
- Rule: long options may be shortened to what is unique; an option's optional value comes with `=` or not at
+
+Rule: long options may be shortened to what is unique; an option's optional value comes with `=` or not at
 all; a user's mistake is one line on stderr and exit status 1, in the words of the C library. Nobody sees a
 traceback.
 """
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from appctl import vlog
 from appctl.version import VERSION, format_version
 
 
@@ -164,6 +166,10 @@ def _run(command: click.Command, program: str, args: Sequence[str] | None) -> in
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has nowhere to go
         return 1
+    except Exception as error:  # a mistake of ours, which the user can only report
+        vlog.module("util").exception("internal error")
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _complain(program, f"internal error: {why} (with --log-file=FILE, FILE tells where)")
     return status if isinstance(status, int) else 0
 
 

@@ -1,5 +1,6 @@
 """The life of a daemon: options, detaching, the pidfile, the monitor process, and a clean end.
- Rule: all forking happens in started(), before there are threads or trio. The parent of --detach returns
+
+Rule: all forking happens in started(), before there are threads or trio. The parent of --detach returns
 only when the daemon has called ready(), with the daemon's own exit status where it ended before. Whatever
 the end, the pidfile goes.
 

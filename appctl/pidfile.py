@@ -1,5 +1,6 @@
 """Files that hold the number of a running daemon, and a lock for as long as it runs.
- Rule: a pidfile appears complete and locked, by link or rename from a temporary one; it is the lock (fcntl,
+
+Rule: a pidfile appears complete and locked, by link or rename from a temporary one; it is the lock (fcntl,
 as the C programs take it) that tells a running daemon from one that died.
 """
 

@@ -1,5 +1,6 @@
 """The way to the syslog daemon.
- Rule: a log line must never stop or fail a program: sockets do not block, and where nobody listens lines are
+
+Rule: a log line must never stop or fail a program: sockets do not block, and where nobody listens lines are
 dropped.
 """
 

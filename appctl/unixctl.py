@@ -1,5 +1,6 @@
 """The control socket of a daemon: commands by name, over JSON-RPC, as ovs-appctl(8) sends them.
- Rule: a command is answered with text or with an error, and nothing that it raises reaches another client or
+
+Rule: a command is answered with text or with an error, and nothing that it raises reaches another client or
 the daemon. Who registers a command says how many arguments it takes; handlers need not count.
 """
 

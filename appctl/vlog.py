@@ -1,5 +1,6 @@
 """Logs as Open vSwitch writes them: modules with a level for each of console, syslog and file.
- Rule: a message is formatted only if some destination wants it; a line is in the file when the call returns.
+
+Rule: a message is formatted only if some destination wants it; a line is in the file when the call returns.
 Nothing here raises for what the system does with a line. The state is the process's: levels, patterns and
 the open file.
 

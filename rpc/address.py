@@ -1,6 +1,7 @@
 """Connection methods as users write them: unix:FILE tcp:HOST:PORT ssl:HOST:PORT, and punix: ptcp: pssl: to
 listen.
- Rule: text becomes a frozen address here, with every mistake an AddressError that names the text; nothing is
+
+Rule: text becomes a frozen address here, with every mistake an AddressError that names the text; nothing is
 resolved or opened. A relative FILE stays relative (to the directory of the daemon's sockets; see
 appctl.directories).
 """

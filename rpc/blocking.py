@@ -1,5 +1,6 @@
 """A JSON-RPC connection for programs that do one thing at a time: command-line tools.
- Rule: a call waits until its deadline (time.monotonic(); None waits for ever) and no longer. Echo requests
+
+Rule: a call waits until its deadline (time.monotonic(); None waits for ever) and no longer. Echo requests
 of the other side are answered from within every wait; notifications that arrive while a reply is awaited are
 kept for receive().
 """

@@ -1,5 +1,6 @@
 """Cuts a byte stream into JSON documents, which follow each other with or without white space.
- Rule: work is linear in the bytes that arrive, however they are split; limits are checked before a document
+
+Rule: work is linear in the bytes that arrive, however they are split; limits are checked before a document
 is parsed. In: bytes as they come from a socket. Out: parsed documents (objects or arrays). What is not JSON
 is a FramingError, after which the stream is lost: there is no place to take it up again.
  Each chunk is reduced to its brackets with a few vectorised passes over the bytes (translate, replace,

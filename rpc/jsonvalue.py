@@ -1,5 +1,6 @@
 """What a JSON value is in this project, and how one becomes bytes.
- Rule: values that may hold `orjson.Fragment` (bytes encoded before, shared between receivers) are
+
+Rule: values that may hold `orjson.Fragment` (bytes encoded before, shared between receivers) are
 `Encodable`; values that came from the wire are `Json` and hold only what JSON has.
 """
 

@@ -1,5 +1,6 @@
 """JSON-RPC 1.0 messages as RFC 7047, section 4, uses them.
- Rule: what is a request, a notification, a reply or an error is decided here and nowhere else, as strictly
+
+Rule: what is a request, a notification, a reply or an error is decided here and nowhere else, as strictly
 as the C programs do: a member that is null counts as absent, unknown members are refused. Encoding takes
 `orjson.Fragment` anywhere inside params and results, so that bytes can be shared between receivers.
 """

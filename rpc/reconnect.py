@@ -1,5 +1,6 @@
 """When to connect, when to probe an idle connection, when to give it up: the timing of one connection.
- Rule: nothing here does I/O or reads a clock. The owner reports what happened (`connected`, `disconnected`,
+
+Rule: nothing here does I/O or reads a clock. The owner reports what happened (`connected`, `disconnected`,
 `activity`, ...), asks `run(now)` what to do, does it, and sleeps until `deadline()`. Times are seconds of a
 monotonic clock.
 """

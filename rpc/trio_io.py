@@ -1,5 +1,6 @@
 """JSON-RPC connections under trio: to connect, to listen, to exchange messages.
- Rule: the kernel's sockets meet trio here and nowhere else. Who may connect, back-off, probes and what
+
+Rule: the kernel's sockets meet trio here and nowhere else. Who may connect, back-off, probes and what
 messages mean are decided elsewhere (rpc.reconnect, sessions and clients).
 """
 

@@ -1,5 +1,6 @@
 """Unix domain sockets by name: where relative names lie, and names of any length.
- Rule: the kernel takes at most 107 bytes; a longer name is reached through a descriptor of its directory, as
+
+Rule: the kernel takes at most 107 bytes; a longer name is reached through a descriptor of its directory, as
 /proc/self/fd/N/NAME. Blocking and asynchronous code use the same function, since opening a directory does
 not wait.
 """

@@ -127,3 +127,16 @@ def test_directories_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert directories.dbdir() == "/x/openvswitch"
     monkeypatch.setenv("OVS_DBDIR", os.sep)
     assert directories.dbdir() == "/"
+
+
+def test_a_mistake_of_the_program_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def cli() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(cli, "tool", [])
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "tool: internal error: ZeroDivisionError: division by zero" in told
+    assert "Traceback" not in told
