@@ -6,6 +6,7 @@ Rule: pure. Time is an argument: a flow was used so many seconds ago.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -39,6 +40,7 @@ from datapath.provider import Flow, FlowStats
 
 _ALL_ONES: Final = FlowKey._make((1 << 128) - 1 for _ in FlowKey._fields)
 _ETH_P_8021Q: Final = 0x8100
+_WORD_ORDER: Final = -1 if sys.byteorder == "little" else 1
 _FLAG_LETTERS: Final = (
     (1, "S"),
     (0, "F"),
@@ -225,8 +227,8 @@ def _parse_set(header: str, inner: str | None) -> Action:
 
 
 def format_ufid(ufid: bytes) -> str:
-    """Write a flow's identifier: 32 hexadecimal digits in groups."""
-    digits = ufid.hex()
+    """Write a flow's identifier as Open vSwitch does: four words in host order, their digits in groups."""
+    digits = b"".join(ufid[at : at + 4][::_WORD_ORDER] for at in range(0, len(ufid), 4)).hex()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
@@ -238,7 +240,9 @@ def parse_ufid(text: str) -> tuple[bytes, str]:
     match = _UFID.match(stripped)
     if match is None:
         raise OdpTextError(stripped)
-    return bytes.fromhex(match.group(1).replace("-", "")), stripped[match.end() :]
+    digits = bytes.fromhex(match.group(1).replace("-", ""))
+    ufid = b"".join(digits[at : at + 4][::_WORD_ORDER] for at in range(0, len(digits), 4))
+    return ufid, stripped[match.end() :]
 
 
 def format_tcp_flags(flags: int) -> str:

@@ -1,5 +1,6 @@
 """Boots the virtual machine once and runs the tests of `inside` there, their output passed through."""
 
+import faulthandler
 import re
 import sys
 
@@ -31,6 +32,7 @@ def test_everything_inside_passes_on_the_kernel_module(pytestconfig: pytest.Conf
             sys.stdout.write(data.decode(errors="replace"))
             sys.stdout.flush()
 
+    faulthandler.cancel_dump_traceback_later()  # this takes longer than a test may
     status = run(["env", "IN_KERNEL_VM=1", *PYTEST], Machine(), write)
     assert status == 0, f"pytest in the virtual machine ended with status {status}"
     passed = re.search(rb"(\d+) passed", seen)

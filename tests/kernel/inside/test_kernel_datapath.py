@@ -119,13 +119,15 @@ def test_a_datapath_outlives_the_daemon_and_gives_its_upcalls_to_the_next(datapa
         (descriptor,) = again.listen()
         assert [port.name for port in again.ports()] == [NAME, "E-int"]
         assert again.flow(bytes(16))
-        again.run([Execute(build(FlowKey(eth_type=0x88B5)), FlowKey(in_port=0), (Userspace(0, b"hello"),))])
+        again.run(
+            [Execute(build(FlowKey(eth_type=0x88B5)), FlowKey(in_port=0), (Userspace(0xFFFFFFFF, b"hello"),))]
+        )
+        assert again.count_refusals() == 0
         deadline = time.monotonic() + 5
         upcalls: list[Upcall] = []
         while not upcalls and time.monotonic() < deadline:
             upcalls = again.upcalls(descriptor)
         assert [upcall.userdata for upcall in upcalls] == [b"hello"]
-        assert again.count_refusals() == 0
     finally:
         again.close()
 
