@@ -70,18 +70,33 @@ def _references(column: Column, value: Value | Delta, weak: bool, added: bool = 
     return found
 
 
-def _moved(change: RowChange, column: Column, weak: bool) -> tuple[list[Reference], list[Reference]]:
-    """The references that left, and those that came, in one column of a row."""
+def _moved(
+    table: Table, change: RowChange, weak: bool
+) -> list[tuple[Column, list[Reference], list[Reference]]]:
+    """The columns of a row whose references changed, with those that left and those that came."""
+    columns = table.weak_columns if weak else table.strong_columns
+    if not columns:
+        return []
     old, new = change.old, change.new
+    moved = []
     if old is not None and new is not None:
-        if column.index not in change.deltas:
-            return [], []
-        delta = change.deltas[column.index]
-        if delta is not None:
-            return _references(column, delta, weak, False), _references(column, delta, weak)
-    left = [] if old is None else _references(column, old.values[column.index], weak)
-    came = [] if new is None else _references(column, new.values[column.index], weak)
-    return left, came
+        # By what changed: a bridge has nine columns with references, and gets a port.
+        for place, delta in change.deltas.items():
+            column = table.columns[place]
+            if column.has_weak if weak else column.has_strong:
+                before = old.values[place] if delta is None else delta
+                after = new.values[place] if delta is None else delta
+                left, came = _references(column, before, weak, False), _references(column, after, weak)
+                moved.append((column, left, came))
+        return moved
+    row = old if new is None else new
+    assert row is not None
+    for column in columns:
+        value = row.values[column.index]
+        if value is not column.default or column.type.min:  # else it is empty
+            references = _references(column, value, weak)
+            moved.append((column, references, []) if new is None else (column, [], references))
+    return moved
 
 
 # --- strong references
@@ -105,11 +120,9 @@ def _count_references(txn: Transaction) -> Counts:
     counts: Counts = {}
     for target in list(txn.txn_tables.values()):
         name = target.table.name
-        for column in target.table.strong_columns:
-            self_referring = name in (column.key_ref, column.value_ref)
-            for uuid, change in target.changes.items():
-                left, came = _moved(change, column, False)
-                if self_referring:
+        for uuid, change in target.changes.items():
+            for column, left, came in _moved(target.table, change, False):
+                if name in (column.key_ref, column.value_ref):
                     left, came = _without(left, (name, uuid)), _without(came, (name, uuid))
                 _add(counts, left, -1)
                 _add(counts, came, +1)
@@ -197,8 +210,8 @@ def _vain_references(txn: Transaction) -> dict[Reference, set[Reference]]:
                 for referrer in table.weak_referrers.get(uuid, ()):
                     gone.setdefault(referrer, set()).add((table.name, uuid))
                 continue
-            for column in table.weak_columns:
-                for reference in _moved(change, column, True)[1]:
+            for _, _, came in _moved(table, change, True):
+                for reference in came:
                     name, referred = reference
                     if txn.table(name).get(referred) is None:
                         gone.setdefault((table.name, uuid), set()).add(reference)
@@ -220,7 +233,7 @@ def _drop_weak_references(txn: Transaction, counts: Counts) -> bool:
                 removed = _vain(column, row.values[column.index], references)
                 if removed:
                     row = _drop_from_column(target, row, column, removed)
-                    if column in target.table.strong_columns:
+                    if column.has_strong:
                         own = _without(_references(column, Delta(removed, {}), False, False), (name, uuid))
                         _add(counts, own, -1)
                         dropped = dropped or bool(own)
@@ -283,8 +296,7 @@ def apply(tables: dict[str, Table], changeset: Changeset) -> None:
         table = tables[name]
         for uuid, change in changes.items():
             table.apply(change.old, change.new, change.deltas)
-            for column in table.weak_columns:
-                left, came = _moved(change, column, True)
+            for _, left, came in _moved(table, change, True):
                 for referred, key in left:
                     tables[referred].add_weak_referrer(key, (name, uuid), -1)
                 for referred, key in came:

@@ -30,6 +30,8 @@ class Column:
     __slots__ = (
         "default",
         "default_wire",
+        "has_strong",
+        "has_weak",
         "index",
         "key_ref",
         "key_weak",
@@ -58,6 +60,9 @@ class Column:
         self.key_weak = key.weak
         self.value_ref = None if value is None else value.ref_table
         self.value_weak = value is not None and value.weak
+        refs = ((self.key_ref, self.key_weak), (self.value_ref, self.value_weak))
+        self.has_strong = any(ref is not None and not weak for ref, weak in refs)  # references
+        self.has_weak = any(ref is not None and weak for ref, weak in refs)
 
     def get(self, row: Row) -> Value:
         """The column's value."""
@@ -174,12 +179,8 @@ class Table:
                 check_value(column.type, column.default)
             except ConstraintViolation as error:
                 self.invalid_defaults[column.name] = error.details
-        self.strong_columns = tuple(
-            c for c in self.columns if (c.key_ref and not c.key_weak) or (c.value_ref and not c.value_weak)
-        )
-        self.weak_columns = tuple(
-            c for c in self.columns if (c.key_ref and c.key_weak) or (c.value_ref and c.value_weak)
-        )
+        self.strong_columns = tuple(column for column in self.columns if column.has_strong)
+        self.weak_columns = tuple(column for column in self.columns if column.has_weak)
         self.rows: dict[str, Row] = {}
         self.references: dict[str, int] = {}  # row → number of strong references to it; absent: none
         # Row, or what once was one → the rows that weakly refer to it, by table and UUID, with how often.

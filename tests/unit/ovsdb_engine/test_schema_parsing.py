@@ -1,6 +1,7 @@
 """Schemas: which are read, which are refused and where the error is."""
 
 import copy
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,6 @@ def test_cksum_is_that_of_the_file_without_its_line(name: str) -> None:
 @pytest.mark.peer
 def test_switch_schema_differs_from_8_3_1_where_it_should() -> None:
     ours = parse_checked(read_json("vswitch.ovsschema"))
-    import json
-
     theirs = parse_checked(json.loads(Path("/usr/share/openvswitch/vswitch.ovsschema").read_text()))
     assert ours.tables.keys() == theirs.tables.keys()
     differing = set()
@@ -119,13 +118,13 @@ BREAKS: list[tuple[Callable[[Any], Any], str]] = [
 @pytest.mark.parametrize("change", range(len(BREAKS)))
 def test_what_is_wrong_is_found_where_it_is(change: int) -> None:
     broken, path = BREAKS[change]
-    json = copy.deepcopy(read_json("vswitch.ovsschema"))
-    broken(json)
+    broken_schema = copy.deepcopy(read_json("vswitch.ovsschema"))
+    broken(broken_schema)
     with pytest.raises(SchemaError) as checked:
-        parse_checked(json)
+        parse_checked(broken_schema)
     assert checked.value.path == path
     with pytest.raises(SchemaError) as parsed:
-        Schema.parse(json)
+        Schema.parse(broken_schema)
     assert parsed.value.path.startswith(path) or path.startswith(parsed.value.path)
 
 
