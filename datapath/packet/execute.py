@@ -149,7 +149,8 @@ class _Rewrite:
         return int.from_bytes(self.frame[at : at + size], "big")
 
     def _set(self, at: int, size: int, value: int, mask: int) -> tuple[int, int]:
-        """Overwrite bits of one field and return it as it was and as it is."""
+        """Overwrite bits of one field, as far as it has them, and return it as it was and as it is."""
+        mask &= (1 << size * 8) - 1
         old = self._get(at, size)
         new = old & ~mask | value & mask
         self.frame[at : at + size] = new.to_bytes(size, "big")

@@ -11,14 +11,17 @@ from datapath.packet.flowkey import FlowKey, masked
 from datapath.userspace import cache as c
 from tests.kit.packets import flow_keys, masks, nearly_frames
 
+SETTINGS = settings(deadline=None)  # the machine may be busy
 METADATA = FlowKey(in_port=7, recirc_id=3, tun_id=5, skb_mark=9)
 
 
+@SETTINGS
 @given(flow_keys(), st.binary(max_size=30))
 def test_extract_undoes_build(key: FlowKey, payload: bytes) -> None:
     assert extract(build(key, payload)) == key
 
 
+@SETTINGS
 @given(st.one_of(st.binary(max_size=200), nearly_frames()))
 def test_any_bytes_have_a_key(frame: bytes) -> None:
     key = extract(frame, METADATA)
@@ -33,6 +36,7 @@ def naive_sum(data: bytes) -> int:
     return total
 
 
+@SETTINGS
 @given(
     st.one_of(
         st.binary(max_size=64), st.integers(0, 1600).map(lambda n: bytes(i * 7 & 255 for i in range(n)))
@@ -42,6 +46,7 @@ def test_the_sum_is_what_rfc_1071_defines(data: bytes) -> None:
     assert ones_sum(data) == naive_sum(data)
 
 
+@SETTINGS
 @given(st.binary(min_size=40, max_size=40), st.integers(0, 9), st.integers(0, 0xFFFFFFFF))
 def test_an_updated_checksum_is_the_one_of_the_new_data(data: bytes, word: int, new: int) -> None:
     at = word * 4
@@ -51,6 +56,7 @@ def test_an_updated_checksum_is_the_one_of_the_new_data(data: bytes, word: int, 
         assert update(checksum(data), old, new) == checksum(changed)
 
 
+@SETTINGS
 @given(flow_keys(), flow_keys(), masks)
 def test_fields_that_are_set_are_the_ones_extracted(key: FlowKey, value: FlowKey, mask: FlowKey) -> None:
     mask = mask._replace(
@@ -72,7 +78,7 @@ def test_fields_that_are_set_are_the_ones_extracted(key: FlowKey, value: FlowKey
         assert packet.frame == build(got, b"some payload") or got.ip_proto == 17
 
 
-@settings(max_examples=400)
+@SETTINGS
 @given(nearly_frames(), st.lists(st.tuples(st.integers(0, 79), st.integers(0, 255)), max_size=12), masks)
 def test_frames_with_equal_cache_keys_have_equal_masked_keys(
     frame: bytes, changes: list[tuple[int, int]], mask: FlowKey

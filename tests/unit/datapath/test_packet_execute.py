@@ -125,3 +125,9 @@ def test_an_unknown_action_ends_the_list() -> None:
     sink = Recorder()
     execute(Packet(build(TCP4), FlowKey()), (Output(1), Opaque(99, b""), Output(2)), sink)
     assert [port for port, _ in sink.sent] == [1]
+
+
+def test_an_address_too_wide_for_the_packet_is_cut_to_fit() -> None:
+    wide = FlowKey(ip_src=0xFFFF << 112 | 7)
+    packet = send(build(TCP4, b"payload"), h.NO_VNET, SetFields(wide, FlowKey(ip_src=(1 << 128) - 1)))
+    assert packet.frame == build(TCP4._replace(ip_src=7), b"payload")
