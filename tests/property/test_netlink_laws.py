@@ -155,13 +155,13 @@ def exact_mask(key: FlowKey) -> FlowKey:
     full = FlowKey(*((1 << sizes.get(name, 32)) - 1 for name in FlowKey._fields))
     mentioned, _mask = parse_key(format_key(key, full, verbose=True))
     _key, given_mask = parse_key(format_key(mentioned, full, verbose=True))
-    return full._make(a if b else 0 for a, b in zip(full, given_mask, strict=True))
+    return FlowKey._make(a if b else 0 for a, b in zip(full, given_mask, strict=True))
 
 
 @given(keys(), keys())
 def test_a_mask_comes_back_as_far_as_the_key_has_the_headers(key: FlowKey, bits_of: FlowKey) -> None:
     mask = exact_mask(key)
-    narrow = mask._make(a & b for a, b in zip(mask, bits_of, strict=True))
+    narrow = FlowKey._make(a & b for a, b in zip(mask, bits_of, strict=True))
     narrow = narrow._replace(
         tun_proto=0xFF, eth_type=0xFFFF, in_port=mask.in_port, tun_id=0, tun_flags=0, ip_proto=mask.ip_proto,
         vlan_tpid=mask.vlan_tpid, cvlan_tpid=mask.cvlan_tpid, tp_src=mask.tp_src,
