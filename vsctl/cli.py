@@ -49,14 +49,15 @@ _PLAIN = re.compile(r"[-a-zA-Z0-9:_./=@+,]+")  # a word that a shell leaves alon
 class VsctlCommand(GetoptCommand):
     """Knows the commands' options, and lists the commands in the help."""
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        # The options of the commands too, since the first command's may stand among the global ones.
+        self.params += [_local_option(name, takes_argument) for name, takes_argument in OPTIONS.items()]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Remember what was typed, for the log."""
         ctx.meta[WORDS] = list(args)
         return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The options of the commands too, since the first command's may stand among the global ones."""
-        return [*super().get_params(ctx), *(_local_option(name, takes) for name, takes in OPTIONS.items())]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands."""
