@@ -310,11 +310,11 @@ def typed_datums(draw: st.DrawFn, count: int = 1) -> tuple[ColumnType, list[Any]
 
 
 @st.composite
-def histories(draw: st.DrawFn, length: int = 6, broken: int = 0) -> tuple[Schema, list[list[Any]]]:
+def histories(draw: st.DrawFn, length: int = 10, broken: int = 0) -> tuple[Schema, list[list[Any]]]:
     """A schema and transactions for it, one after the other."""
     maker = Maker(draw(st.randoms(use_true_random=False)))
     schema = maker.schema()
-    return schema, [maker.transaction(schema, broken) for _ in range(maker.r.randint(1, length))]
+    return schema, [maker.transaction(schema, broken) for _ in range(maker.r.randint(3, length))]
 
 
 def any_json() -> st.SearchStrategy[Any]:
