@@ -24,6 +24,10 @@ class VlanMode(enum.Enum):
     NATIVE_UNTAGGED = "native-untagged"
 
 
+# Looking a member up in its class costs more than all else in carries(), which runs for each port of a flood.
+_ACCESS, _TRUNK = VlanMode.ACCESS, VlanMode.TRUNK
+
+
 @dataclass(frozen=True, slots=True)
 class PortVlan:
     """The VLANs of a port."""
@@ -38,25 +42,25 @@ class PortVlan:
 
 def carries(port: PortVlan, vlan: int) -> bool:
     """Tell whether a port is a member of a VLAN."""
-    if port.mode is VlanMode.ACCESS:
+    if port.mode is _ACCESS:
         return vlan == port.tag
     if not port.trunks or vlan in port.trunks:
         return True
-    return port.mode is not VlanMode.TRUNK and vlan == port.tag
+    return port.mode is not _TRUNK and vlan == port.tag
 
 
 def input_vlan(port: PortVlan, tci: int) -> int | None:
     """Return the VLAN of a frame that came in with this tag, or None where the port does not accept it."""
     vid = tci & VID_MASK
-    if port.mode is VlanMode.ACCESS:
+    if port.mode is _ACCESS:
         return None if vid else port.tag
-    vlan = vid or (port.tag if port.mode is not VlanMode.TRUNK else 0)
+    vlan = vid or (port.tag if port.mode is not _TRUNK else 0)
     return vlan if carries(port, vlan) else None
 
 
 def output_tci(port: PortVlan, vlan: int, pcp: int) -> int:
     """Return the tag for a frame of this VLAN; `pcp` is the priority it came with, in its place in a TCI."""
-    if port.mode is VlanMode.ACCESS or (port.mode is VlanMode.NATIVE_UNTAGGED and vlan == port.tag):
+    if port.mode is _ACCESS or (port.mode is VlanMode.NATIVE_UNTAGGED and vlan == port.tag):
         vlan = 0
     if vlan:
         return VLAN_PRESENT | pcp | vlan

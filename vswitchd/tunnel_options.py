@@ -36,6 +36,8 @@ def parse_tunnel_options(name: str, kind: str, options: Mapping[str, str]) -> Tu
     warnings = [f"{name}: unknown {kind} argument '{option}'" for option in sorted(options.keys() - _KNOWN)]
     errors: list[str] = []
     remote = _address(options.get("remote_ip"))
+    if remote and remote.is_multicast:
+        return TunnelOptions(None, f"{name}: multicast remote_ip={remote} not allowed", tuple(warnings))
     if remote is None and options.get("remote_ip") != _FLOW:
         if "remote_ip" in options:
             errors.append(f"{name}: bad {kind} 'remote_ip'")
@@ -71,7 +73,7 @@ def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         address = ipaddress.ip_address(text or "")
     except ValueError:
         return None
-    return None if address.is_multicast or "%" in str(address) else address
+    return None if "%" in str(address) else address
 
 
 def _key(options: Mapping[str, str], name: str) -> int | None:

@@ -21,10 +21,7 @@ def config(kind: str = "gre", **options: str) -> TunnelConfig:
             {"remote_ip": "nonsense"},
             "t0: bad gre 'remote_ip'\nt0: gre type requires valid 'remote_ip' argument",
         ),
-        (
-            {"remote_ip": "224.0.0.1"},
-            "t0: bad gre 'remote_ip'\nt0: gre type requires valid 'remote_ip' argument",
-        ),
+        ({"remote_ip": "224.0.0.1"}, "t0: multicast remote_ip=224.0.0.1 not allowed"),
     ],
 )
 def test_tunnel_without_a_usable_remote_end_is_an_error(options: dict[str, str], error: str) -> None:
