@@ -123,7 +123,7 @@ def row_json_without_defaults(row: Row, columns: Iterable[Column]) -> bytes:
     members = []
     for column in columns:
         value = column.get(row)
-        if value is not column.default and value != column.default:  # mostly the very object: 2 µs a row less
+        if value is not column.default and value != column.default:  # mostly the very object
             members.append(column.prefix + column.wire(row))
     return b"{" + b",".join(members) + b"}"
 

@@ -92,7 +92,7 @@ class Column:
 
 def hash_key(value: Value) -> object:
     """Something to put into a dict that is equal where values are equal."""
-    if type(value) in _HASHABLE:  # first: 0.1 µs against 1 µs for the abstract types below
+    if type(value) in _HASHABLE:  # first: 0.1 µs against 0.8 for the abstract types below
         return value
     if isinstance(value, Mapping):
         return frozenset(value.items())

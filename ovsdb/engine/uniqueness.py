@@ -36,7 +36,7 @@ def _stays(change: RowChange, places: list[int]) -> bool:
 
 def _index_details(target: TxnTable, index: HashIndex, a: Row, b: Row) -> str:
     if a.uuid < b.uuid:
-        a, b = b, a  # the C server puts the greater first
+        a, b = b, a  # a fixed order, where the C server leaves it to chance
     names = _enumerate([f'"{column.name}"' for column in index.columns])
     plural = "s" if len(index.columns) > 1 else ""
     return (
