@@ -26,8 +26,8 @@ from ovsdb.schema import COUNT_MAX, INTEGER_MAX, INTEGER_MIN, ZERO_UUID, Atom, B
 
 Value = Atom | Set[Atom] | Mapping[Atom, Atom]
 
-# A set or map that grows beyond this is held in a persistent tree.  Adding one member to a frozenset of 256 costs
-# 4 µs, of 10,000 400 µs; to a tree 0.6 and 1.3 µs.  Going through a tree takes 1.5 times as long.
+# A set or map that grows beyond this is held in a persistent tree.  Adding one member to a frozenset of 256
+# costs 4 µs, of 10,000 400 µs; to a tree 0.6 and 1.3 µs.  Going through a tree takes 1.5 times as long.
 LARGE = 256
 
 is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z").match

@@ -1,6 +1,6 @@
 """Large sets and maps that share their contents with the value they were made from.
 
-A change of one member of n costs log n instead of n: with 10,000 members, 1.3 µs in place of 400 (a frozenset).
+A change of one member of n costs log n instead of n: with 10,000 members, 1.3 µs in place of 400 µs.
 Small values stay frozensets and dicts, which are simpler; `ovsdb.datum.apply_delta` chooses.
 """
 

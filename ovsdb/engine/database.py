@@ -17,9 +17,9 @@ Reading: `database.tables["Bridge"].rows[uuid]` is a Row; `row.values[column.ind
 RowChange (`update`, `update2`) or a Row (`initial_update`, `initial_update2`) and merges Changesets
 (`merge`).
 
-Cost, with its log record, of one transaction among 20,000 rows on a machine on which the C server takes 85 µs for
-the first, 780 for the second and 4,600 for the third: insert a row 70 µs, add a port to a bridge of 10,000 (two
-inserts, one mutate) 250 µs, update by name 80 µs; half of that when compiled by mypyc.
+Cost, with its log record, of one transaction among 20,000 rows, and what a client of the C server waits for
+it on the same machine: insert a row 70 µs (85), add a port to a bridge of 10,000, which is two inserts and one
+mutate, 250 µs (780), update by name 80 µs (4,600).  Compiled by mypyc, ours take half of that.
 
 Starting: `database.apply(database.changeset_from_record(record))` for each record of a file.
 """
