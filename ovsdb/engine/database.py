@@ -18,8 +18,8 @@ RowChange (`update`, `update2`) or a Row (`initial_update`, `initial_update2`) a
 (`merge`).
 
 Cost, with its log record, of one transaction among 20,000 rows, and what a client of the C server waits for
-it on the same machine: insert a row 70 µs (85), add a port to a bridge of 10,000, which is two inserts and one
-mutate, 250 µs (780), update by name 80 µs (4,600).  Compiled by mypyc, ours take half of that.
+it on the same machine: insert a row 70 µs (85), add a port to a bridge of 10,000 (two inserts and a
+mutate) 250 µs (780), update by name 80 µs (4,600).  Compiled by mypyc, ours take half of that.
 
 Starting: `database.apply(database.changeset_from_record(record))` for each record of a file.
 """
