@@ -1,1 +1,1 @@
-"""The database schemas that the programs bring along, the meta-schema, and how to read them (`schemas.files`)."""
+"""The database schemas that the programs bring along, the meta-schema, and `schemas.files` to read them."""
