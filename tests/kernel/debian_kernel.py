@@ -73,19 +73,22 @@ def run(*command: str, cwd: str | None = None) -> str:
 
 
 def get_kernel() -> Kernel:
-    """Return the kernel, downloaded by the first call: 60 MB, into the cache directory."""
+    """Return the kernel, which the first call downloads: 60 MB. Delete the cache to get a newer one."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = Path(base) / "vswitch-kernel-tests"
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several runs may start at once
-        package = re.search(r"Depends: (linux-image-\d\S+)", run("apt-cache", "depends", META_PACKAGE))
-        if package is None:
-            raise VmError(f"package {META_PACKAGE} names no kernel; try apt-get update")
-        tree = cache / package.group(1)
-        if not tree.exists():
-            _unpack(package.group(1), tree)
-    return Kernel(tree)
+        trees = sorted(cache.glob("linux-image-*"))
+        return Kernel(trees[-1] if trees else _download(cache))
+
+
+def _download(cache: Path) -> Path:
+    package = re.search(r"Depends: (linux-image-\d\S+)", run("apt-cache", "depends", META_PACKAGE))
+    if package is None:
+        raise VmError(f"package {META_PACKAGE} names no kernel; try apt-get update")
+    _unpack(package.group(1), cache / package.group(1))
+    return cache / package.group(1)
 
 
 def _unpack(package: str, tree: Path) -> None:
