@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -109,14 +108,6 @@ def daemon_options(program: str) -> Callable[[Command], Command]:
     return decorate
 
 
-class FatalSignal(BaseException):
-    """A signal that ends the program arrived while nothing else was there to receive it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 class Process:
     """The daemon's own process."""
 
@@ -142,10 +133,14 @@ class Process:
 
         wanted = [number for number in FATAL_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         with trio.open_signal_receiver(*wanted) as received:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FATAL_SIGNALS)
             async for number in received:
                 name = signal.strsignal(number)
                 log_signal.warn("terminating with signal %d (%s)", number, name)
                 self._signal = number
+                signal.pthread_sigmask(
+                    signal.SIG_BLOCK, FATAL_SIGNALS
+                )  # a second one must not cut the end short
                 return signal.Signals(number)
         raise AssertionError("the receiver never ends")
 
@@ -169,21 +164,19 @@ def started(options: Options) -> Iterator[Process]:
     daemon = Process(options, startup)
     number = 0
     try:
-        _catch_fatal_signals()
+        # They wait for wait_fatal_signal(): raised within trio's own code they would be lost, or break it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, FATAL_SIGNALS)
         with _pidfile(options):
             yield daemon
     except BaseException as raised:
         error = _unwrap(raised)
         if isinstance(error, (CliError, SystemExit)):
             raise error from None
-        if isinstance(error, FatalSignal):
-            number = error.number
-        else:
-            log.exception("%s: internal error", options.program)
-            if not daemon.is_ready:
-                raise CliError(f"internal error: {error!r}") from None
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            number = signal.SIGABRT
+        log.exception("%s: internal error", options.program)
+        if not daemon.is_ready:
+            raise CliError(f"internal error: {error!r}") from None
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        number = signal.SIGABRT
     if number or daemon.fatal_signal:
         _die(number or daemon.fatal_signal)
 
@@ -212,22 +205,12 @@ def _pidfile(options: Options) -> Iterator[None]:
             made.remove()
 
 
-def _catch_fatal_signals() -> None:
-    """Before trio takes over they unwind the stack, so that what was made goes away."""
-
-    def handle(number: int, _: FrameType | None) -> NoReturn:
-        raise FatalSignal(number)
-
-    for number in FATAL_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handle)
-
-
 def _die(number: int) -> NoReturn:
     """By the signal itself, as whoever waits for this process expects."""
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)
     os._exit(1)
 
