@@ -124,7 +124,7 @@ _INNER: Final = (
 )
 TUNNEL_FIELDS: Final[dict[int, tuple[Field, ...]]] = {
     _AF_INET: (
-        Field("tun_id", "tun_id", v.hexa(64)),
+        Field("tun_id", "tun_id", v.TUNNEL_ID),
         Field("src", "tun_src", v.IPV4),
         Field("dst", "tun_dst", v.IPV4),
         Field("tos", "tun_tos", v.hexa(8)),
@@ -133,7 +133,7 @@ TUNNEL_FIELDS: Final[dict[int, tuple[Field, ...]]] = {
         Field("tp_dst", "tun_tp_dst", v.decimal(16)),
     ),
     _AF_INET6: (
-        Field("tun_id", "tun_id", v.hexa(64)),
+        Field("tun_id", "tun_id", v.TUNNEL_ID),
         Field("ipv6_src", "tun_src", v.IPV6),
         Field("ipv6_dst", "tun_dst", v.IPV6),
         Field("tos", "tun_tos", v.hexa(8)),

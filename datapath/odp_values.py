@@ -99,6 +99,9 @@ def hexa(bits: int) -> Kind:
 MAC = Kind(48, format_mac, _parse_mac, format_mac)
 IPV4 = Kind(32, _format_ipv4, lambda text: int(ipaddress.IPv4Address(text)), _format_ipv4)
 IPV6 = Kind(128, _format_ipv6, lambda text: int(ipaddress.IPv6Address(text)), _format_ipv6)
+TUNNEL_ID = Kind(
+    64, lambda value: f"0x{value:x}", number, lambda value: f"0x{value:x}"
+)  # 0 is 0x0 here alone
 ETH_TYPE = Kind(16, lambda value: f"0x{value:04x}", number, lambda value: f"0x{value:04x}")
 
 CT_STATE: Mapping[str, int] = {

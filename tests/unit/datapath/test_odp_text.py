@@ -30,6 +30,7 @@ TERSE = [
     "recirc_id(0),tunnel(ipv6_src=fe80::1,ipv6_dst=fe80::2,flags(-df)),in_port(9),eth(),eth_type(0/0x0000)",
     "recirc_id(0),tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=1,tp_src=5,tp_dst=6,flags(-oam+df+csum)),in_port(10),eth(),"
     "eth_type(0/0x0000)",
+    "recirc_id(0),tunnel(tun_id=0x0,src=1.1.1.1,dst=2.2.2.2,flags(-df-csum+key)),in_port(4),eth(),eth_type(0x0806)",
     "recirc_id(0),skb_priority(0x3),tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,flags(-df-csum+key)),"
     "in_port(1),skb_mark(0x5/0xff),eth(),eth_type(0x0800),ipv4(proto=1,frag=no),icmp(type=8,code=0)",
     "recirc_id(0),dp_hash(0x5/0xf),in_port(12),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(src=80/0xfff0),"
