@@ -34,6 +34,7 @@ REVALIDATE_EVERY = 0.5  # seconds, or REVALIDATE_SHARE of the time where a pass 
 REVALIDATE_SHARE = 0.2
 LOCK_PATIENCE = 1.0  # seconds after which another daemon has the lock, and not just the server the request
 LINK_SETTLING = 0.02  # seconds in which several reports of changed devices are taken together
+UPCALL_PAUSE = 0.1  # seconds until packets are looked at again that could not be decided
 BATCH = 64  # upcalls decided between two looks at the rest of the program
 log = vlog.module("bridge")
 
@@ -158,6 +159,8 @@ class Daemon:
                     log.warn("%s", error_text(error))
                 else:
                     await self._write(writes)
+                    if self.reconciler.steps():
+                        self._dirty.set()  # somebody else changed the datapath
 
     async def _revalidate(self) -> None:
         while True:
@@ -194,13 +197,13 @@ class Daemon:
             with scope:
                 while True:
                     await trio.lowlevel.wait_readable(watched)
-                    while self._serve_batch(type_, handle, descriptor):
-                        await trio.lowlevel.checkpoint()
+                    if not self._serve_batch(type_, handle, descriptor):
+                        await trio.sleep(UPCALL_PAUSE)
         finally:
             os.close(watched)
 
     def _serve_batch(self, type_: str, handle: Datapath, descriptor: int) -> bool:
-        """Decide some packets; tell whether more may wait."""
+        """Decide some packets; false where that is not possible now."""
         state = self.reconciler.forwardings.get(type_)
         if state is None or self.reconciler.datapaths.handles.get(type_) is not handle:
             return False
@@ -211,7 +214,7 @@ class Daemon:
             return False
         if upcalls:
             self.reconciler.run(type_, handle_upcalls(state, upcalls, time.monotonic()))
-        return len(upcalls) == BATCH
+        return True
 
 
 def is_configuration(change: Change) -> bool:

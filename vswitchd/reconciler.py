@@ -16,7 +16,7 @@ from vswitchd.forwarding import Forwarding, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
-from vswitchd.plan import Actual, DeletePort, Subject, plan
+from vswitchd.plan import Actual, DeletePort, Step, Subject, plan
 from vswitchd.revalidate import adopt, translate_all
 from vswitchd.rows import Tables
 from vswitchd.speeds import LinkSpeeds
@@ -51,7 +51,7 @@ class Reconciler:
         self.failures = {}
         has_acted = False
         for _ in range(ROUNDS):
-            steps = [s for s in plan(self.desired, self.actual) if (s.type, s.name) not in self.failures]
+            steps = self.steps()
             if not steps:
                 break
             has_acted = True
@@ -68,6 +68,10 @@ class Reconciler:
         }
         self._switch_over(has_acted, now)
         self._log(before)
+
+    def steps(self) -> list[Step]:
+        """Return what is still to be done, as far as it was seen, without what failed."""
+        return [s for s in plan(self.desired, self.actual) if (s.type, s.name) not in self.failures]
 
     def writes(self, *, first: bool) -> Writes:
         """Return what the database shall say now that the configuration is applied.

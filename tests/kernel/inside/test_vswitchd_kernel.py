@@ -17,12 +17,12 @@ from demo.lab import Host, Programs
 NEIGHBOUR = "10.78.0.1"
 
 
-@pytest.fixture()
+@pytest.fixture
 def host() -> Iterator[Host]:
     """A switch in a namespace; two of its ports lead to one with the address NEIGHBOUR and to one with .3."""
     directory = Path(tempfile.mkdtemp(prefix="vswitchd-"))
     here = f"vk-{os.getpid()}-switch"
-    host = Host("switch", here, directory, Programs())
+    host = Host("switch", here, directory, Programs(server=None, tools=None))
     try:
         subprocess.run(["ip", "netns", "add", here], check=True)
         host.run("ip link set lo up")
@@ -55,14 +55,17 @@ def connect(host: Host, number: int) -> None:
         subprocess.run(["ip", "-n", there, *command.split()], check=True)
 
 
-def start_ping(host: Host, count: int) -> subprocess.Popen[str]:
-    command = f"ping -c {count} -i 0.1 -W 10 {NEIGHBOUR}"
-    argv = ["ip", "netns", "exec", station(host, 3), *command.split()]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start_ping(host: Host, options: str) -> subprocess.Popen[str]:
+    """Ping NEIGHBOUR from the other station; both know the other's address, since ARP would need the daemon."""
+    for here, there in ((1, 3), (3, 1)):
+        neighbour = f"neigh replace 10.78.0.{there} lladdr 02:00:00:00:78:0{there} dev eth0 nud permanent"
+        subprocess.run(["ip", "-n", station(host, here), *neighbour.split()], check=True)
+    command = f"ip netns exec {station(host, 3)} ping {options} -i 0.1 -W 10 {NEIGHBOUR}"
+    return subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def ping(host: Host, count: int = 5) -> str:
-    return start_ping(host, count).communicate(timeout=120)[0]
+def ping(host: Host) -> str:
+    return start_ping(host, "-c 5").communicate(timeout=120)[0]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -84,9 +87,11 @@ def test_killed_daemon_is_not_missed_and_its_successor_adopts_all(host: Host) ->
     assert " 0% packet loss" in ping(host)
     before = ports(host)
     shown = host.run("ovs-appctl dpif/show").splitlines()[1:]
-    running = start_ping(host, 200)
+    running = start_ping(host, "-q")
     host.stop("ovs-vswitchd", signal.SIGKILL)
     host.start_switch()
+    host.run("ovs-appctl revalidator/wait")
+    running.send_signal(signal.SIGINT)
     output = running.communicate(timeout=120)[0]
     assert " 0% packet loss" in output
     assert ports(host) == before
