@@ -8,6 +8,11 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts a duration, and a busy machine is no reason to fail.
+settings.register_profile("vswitch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vswitch")
 
 
 def _missing_peer() -> str:
