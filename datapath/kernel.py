@@ -65,6 +65,8 @@ class Families:
             return self.socket.transact(family, flags, body)
         except KernelRefusal as refusal:
             raise DatapathError(refusal.errno, what, refusal.text) from None
+        except NetlinkFormatError as error:
+            raise DatapathError(errno.EPROTO, what, str(error)) from None
         except OSError as error:
             raise DatapathError(error.errno or errno.EIO, what) from None
 
