@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import click
 
-from appctl import directories, syslog, vlog
+from appctl import directories, vlog
 from appctl.command_line import OptionalValue
 
 Command = Callable[..., object]
@@ -34,15 +34,15 @@ def log_options(program: str, console: vlog.Level = vlog.Level.INFO) -> Callable
         if name is not None and vlog.open_file(name or f"{directories.logdir()}/{program}.log"):
             raise click.exceptions.Exit(1)  # the console has been told why
 
-    def set_syslog(set_value: Callable[[str], None]) -> Callable[..., None]:
-        def act(_: click.Context, __: click.Parameter, text: str | None) -> None:
-            try:
-                if text is not None:
-                    set_value(text)
-            except syslog.SyslogError as error:
-                raise click.UsageError(str(error)) from None
+    def set_syslog(_: click.Context, option: click.Parameter, text: str | None) -> None:
+        if text is None:
+            return
+        from appctl import syslog  # most runs need it not
 
-        return act
+        try:
+            (syslog.set_method if option.name == "syslog_method" else syslog.set_target)(text)
+        except syslog.SyslogError as error:
+            raise click.UsageError(str(error)) from None
 
     def decorate(command: Command) -> Command:
         for option in (
@@ -56,12 +56,11 @@ def log_options(program: str, console: vlog.Level = vlog.Level.INFO) -> Callable
             ),
             click.option(
                 "--syslog-method", metavar="METHOD", expose_value=False,
-                callback=set_syslog(syslog.set_method),
-                help="How to reach syslog: libc, null, unix:FILE or udp:IP:PORT.",
+                callback=set_syslog, help="How to reach syslog: libc, null, unix:FILE or udp:IP:PORT.",
             ),
             click.option(
                 "--syslog-target", metavar="IP:PORT", expose_value=False,
-                callback=set_syslog(syslog.set_target), help="Send syslog messages there too, over UDP.",
+                callback=set_syslog, help="Send syslog messages there too, over UDP.",
             ),
         ):  # fmt: skip
             command = option(command)

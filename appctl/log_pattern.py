@@ -5,8 +5,9 @@ Rule: a pattern is taken apart once and applied to each record; what is no known
 
 from __future__ import annotations
 
+import functools
+import os
 import re
-import socket
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -41,6 +42,7 @@ class Piece(NamedTuple):
     left: bool = False
 
 
+@functools.lru_cache(maxsize=16)  # three are in use at a time
 def parse_pattern(pattern: str) -> tuple[Piece, ...]:
     """The pieces of `pattern`."""
     pieces: list[Piece] = []
@@ -84,7 +86,7 @@ EXPANSIONS: dict[str, Callable[[Piece, Record], str]] = {
     "c": lambda _, record: record.module,
     "d": lambda piece, record: _format_date(piece.text, record.when, time.localtime(record.when)),
     "D": lambda piece, record: _format_date(piece.text, record.when, time.gmtime(record.when)),
-    "E": lambda _, record: socket.gethostname(),
+    "E": lambda _, record: os.uname().nodename,
     "m": lambda _, record: record.text,
     "N": lambda _, record: str(record.number),
     "n": lambda _, record: "\n",

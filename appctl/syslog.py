@@ -7,10 +7,8 @@ dropped.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import time
-from dataclasses import dataclass, field
 
 from appctl.log_pattern import Record
 
@@ -26,14 +24,14 @@ class SyslogError(Exception):
     """A method or target that cannot be understood; the text says why."""
 
 
-@dataclass
 class _State:
     """Of this process."""
 
-    local: str | tuple[str, int] | None = DEVICE  # the socket's file, host and port, or None for nowhere
-    prefixed: bool = False  # our own prefix, instead of the one that libc puts before a message
-    target: tuple[str, int] | None = None  # gets a copy over UDP
-    sockets: dict[socket.AddressFamily, socket.socket] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.local: str | tuple[str, int] | None = DEVICE  # a socket's file, or host and port; None: nowhere
+        self.prefixed = False  # our own prefix, instead of the one that libc puts before a message
+        self.target: tuple[str, int] | None = None  # gets a copy over UDP
+        self.sockets: dict[socket.AddressFamily, socket.socket] = {}
 
 
 _state = _State()
@@ -92,6 +90,8 @@ def _send(target: str | tuple[str, int], text: str) -> None:
 
 
 def _parse_target(text: str) -> tuple[str, int]:
+    import ipaddress  # 3 ms, which only this option is worth
+
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:

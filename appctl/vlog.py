@@ -2,7 +2,8 @@
 
 Rule: a message is formatted only if some destination wants it; a line is in the file when the call returns.
 Nothing here raises for what the system does with a line. The state is the process's: levels, patterns and
-the open file.
+the open file. What only a written line needs (patterns, syslog) is loaded with the first one: most runs of a
+command-line tool write none.
 
     log = vlog.module("reconciler")
     log.info("%s: created", name)     # or an f-string where the level is normally on
@@ -15,14 +16,10 @@ import enum
 import os
 import sys
 import time
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-from appctl import syslog
 from appctl.log_modules import C_MODULES
-from appctl.log_pattern import Piece, Record, format_record, parse_pattern
 
 T = TypeVar("T")
 
@@ -135,6 +132,8 @@ class Module:
         spared."""
         self.log(Level.ERR, text, *args)
         if self.threshold >= Level.ERR:
+            import traceback
+
             for line in traceback.format_exc().splitlines():
                 _write(self, Level.ERR, line, console=False)
 
@@ -161,21 +160,18 @@ class Module:
         return True
 
 
-@dataclass
 class _State:
     """Of this process."""
 
-    program: str = os.path.basename(sys.argv[0] or "python")
-    subprogram: str = ""
-    started: float = field(default_factory=time.time)
-    number: int = 0
-    file_name: str = ""  # "": no file was asked for
-    file: int = -1  # descriptor
-    patterns: dict[Destination, str] = field(default_factory=lambda: dict(DEFAULT_PATTERNS))
-    pieces: dict[Destination, tuple[Piece, ...]] = field(
-        default_factory=lambda: {d: parse_pattern(p) for d, p in DEFAULT_PATTERNS.items()}
-    )
-    facility: int | None = None  # None: each sender's own
+    def __init__(self) -> None:
+        self.program = os.path.basename(sys.argv[0] or "python")
+        self.subprogram = ""
+        self.started = time.time()
+        self.number = 0
+        self.file_name = ""  # "": no file was asked for
+        self.file = -1  # descriptor
+        self.patterns = dict(DEFAULT_PATTERNS)
+        self.facility: int | None = None  # None: each sender's own
 
 
 _modules: dict[str, Module] = {}
@@ -224,6 +220,8 @@ def set_from_text(spec: str) -> None:
         _set_pattern(name, pattern)
         return
     if first.upper() == "FACILITY":
+        from appctl import syslog
+
         if rest not in syslog.FACILITIES:
             raise VlogError("invalid facility")
         _state.facility = syslog.FACILITIES[rest]
@@ -255,7 +253,6 @@ def _set_pattern(name: str, pattern: str) -> None:
     if destination is None:
         raise VlogError(f'unknown destination "{name}"')
     _state.patterns[destination] = pattern
-    _state.pieces[destination] = parse_pattern(pattern)
 
 
 def set_rate_limits(names: Sequence[str], *, kept: bool) -> None:
@@ -328,6 +325,9 @@ def close_file() -> None:
 
 
 def _write(source: Module, level: Level, text: str, *, console: bool = True) -> None:
+    from appctl import syslog
+    from appctl.log_pattern import Record, format_record, parse_pattern
+
     _state.number += 1
     facility = _state.facility
     record = Record(
@@ -344,11 +344,12 @@ def _write(source: Module, level: Level, text: str, *, console: bool = True) -> 
     )
     levels = source.levels
     if console and levels[Destination.CONSOLE] >= level:
-        _write_all(2, format_record(_state.pieces[Destination.CONSOLE], record))
+        _write_all(2, format_record(parse_pattern(_state.patterns[Destination.CONSOLE]), record))
     if levels[Destination.FILE] >= level and _state.file >= 0:
-        _write_all(_state.file, format_record(_state.pieces[Destination.FILE], record))
+        _write_all(_state.file, format_record(parse_pattern(_state.patterns[Destination.FILE]), record))
     if levels[Destination.SYSLOG] >= level:
-        syslog.send(record, format_record(_state.pieces[Destination.SYSLOG], record), facility)
+        line = format_record(parse_pattern(_state.patterns[Destination.SYSLOG]), record)
+        syslog.send(record, line, facility)
 
 
 def _write_all(descriptor: int, line: str) -> None:

@@ -5,7 +5,6 @@ Rule: a cell is what RFC 7047 has on the wire; how it looks is decided here and 
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -200,6 +199,8 @@ def _format_list(table: Table, style: Style) -> str:
 
 
 def _format_csv(table: Table, style: Style) -> str:
+    import csv
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = _texts(table, style)

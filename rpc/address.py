@@ -8,7 +8,6 @@ appctl.directories).
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 DEFAULT_PORT = 6640  # IANA's for OVSDB
@@ -130,6 +129,8 @@ def _parse_port(text: str, port: str) -> int:
 
 
 def _parse_ipv6(text: str, host: str) -> str:
+    import ipaddress  # 3 ms to load, and most addresses are Unix sockets
+
     address, percent, zone = host.partition("%")
     try:
         ipaddress.IPv6Address(address)
@@ -150,6 +151,8 @@ def _parse_listen_host(text: str, host: str) -> str:
         return _parse_ipv6(text, host[1:-1])
     if ":" in host:
         return _parse_ipv6(text, host)
+    import ipaddress
+
     try:
         return str(ipaddress.IPv4Address(host))
     except ValueError:
