@@ -17,7 +17,7 @@ from demo.lab import Host, Programs
 NEIGHBOUR = "10.78.0.1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # a minute to make, in the virtual machine
 def host() -> Iterator[Host]:
     """A switch in a namespace; two of its ports lead to one with the address NEIGHBOUR and to one with .3."""
     directory = Path(tempfile.mkdtemp(prefix="vswitchd-"))
@@ -99,18 +99,6 @@ def test_killed_daemon_is_not_missed_and_its_successor_adopts_all(host: Host) ->
     assert "02:00:00:00:78:01" in host.run("ovs-appctl fdb/show br1")
 
 
-def test_exit_leaves_the_datapath_and_cleanup_removes_it(host: Host) -> None:
-    assert " 0% packet loss" in ping(host)
-    host.run("ovs-appctl exit")
-    wait_until(lambda: host.pid("ovs-vswitchd") is None)
-    assert "ovs-system" in host.run("ovs-dpctl show")
-    host.start_switch()
-    host.run("ovs-appctl exit --cleanup")
-    wait_until(lambda: host.pid("ovs-vswitchd") is None)
-    assert host.run("ovs-dpctl dump-dps") == ""
-    assert "br1" not in host.run("ip -br link")
-
-
 def test_device_that_vanishes_is_an_error_and_forwards_again_when_it_is_back(host: Host) -> None:
     assert " 0% packet loss" in ping(host)
     host.run("ip link del p1")
@@ -124,3 +112,15 @@ def test_device_that_vanishes_is_an_error_and_forwards_again_when_it_is_back(hos
 def test_bridge_takes_the_lowest_address_of_its_ports(host: Host) -> None:
     addresses = [interface(host, port, "mac_in_use") for port in ("p1", "p3")]
     wait_until(lambda: interface(host, "br1", "mac_in_use") == min(addresses))
+
+
+def test_exit_leaves_the_datapath_and_cleanup_removes_it(host: Host) -> None:
+    assert " 0% packet loss" in ping(host)
+    host.run("ovs-appctl exit")
+    wait_until(lambda: host.pid("ovs-vswitchd") is None)
+    assert "ovs-system" in host.run("ovs-dpctl show")
+    host.start_switch()
+    host.run("ovs-appctl exit --cleanup")
+    wait_until(lambda: host.pid("ovs-vswitchd") is None)
+    assert host.run("ovs-dpctl dump-dps") == ""
+    assert "br1" not in host.run("ip -br link")
