@@ -172,7 +172,9 @@ def _format_table(table: Table, style: Style) -> str:
     shown = [list(table.headings), *rows] if style.headings else rows
     widths = [max((len(row[n]) for row in shown), default=0) for n in range(len(table.headings))]
     if style.max_column_width:
-        widths = [min(width, style.max_column_width) for width in widths]
+        # A heading is never cut: its column is as wide as it.
+        least = [len(name) if style.headings else 0 for name in table.headings]
+        widths = [min(w, max(style.max_column_width, m)) for w, m in zip(widths, least, strict=True)]
     if style.headings:
         shown.insert(1, ["-" * width for width in widths])
     out = [_head(table)]

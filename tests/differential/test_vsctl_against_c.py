@@ -417,7 +417,8 @@ SCENARIOS = {
         -f table -d bare --columns=name,other_config,flood_vlans list bridge
         --bare --columns=name,other_config,flood_vlans list bridge
         -f table --no-headings --columns=name,other_config list bridge
-        -f table --max-column-width=12 --columns=name,other_config list bridge
+        -f table --max-column-width=3 --columns=name,other_config list bridge
+        -f table --no-headings --max-column-width=3 --columns=name,other_config list bridge
         -f csv -d bare --columns=name,fail_mode list bridge
         --oneline list-br -- get bridge br0 other_config name -- comment a b
         --oneline --columns=name list bridge br0

@@ -77,6 +77,17 @@ def test_columns_are_cut_at_the_greatest_width() -> None:
     ]
 
 
+def test_a_column_is_not_cut_below_its_heading() -> None:
+    table = Table(["name", "datapath_type"], [["br-with-long-name", "netdev"]])
+    assert Printer(Style(max_column_width=3)).format(table).splitlines() == [
+        "name datapath_type",
+        "---- -------------",
+        "br-w netdev",
+    ]
+    bare = Printer(Style(headings=False, max_column_width=3))
+    assert bare.format(table).splitlines() == ["br- net"]
+
+
 def test_tables_after_the_first_stand_apart() -> None:
     printer = Printer(Style("table"))
     assert not printer.format(Table(["a"])).startswith("\n")
