@@ -13,10 +13,8 @@ import click
 
 from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
 from appctl.log_options import log_options
-from datapath.kernel import KernelProvider
 from dpctl import commands
 from dpctl.errors import DpctlError
-from dpctl.targets import Targets
 
 PROGRAM = "ovs-dpctl"
 
@@ -51,6 +49,9 @@ def _main(words: tuple[str, ...], **flags: bool) -> int:
     if words[0] == "help":
         click.echo(click.get_current_context().get_help())
         return 0
+    from datapath.kernel import KernelProvider  # most of a start, which --version and --help do without
+    from dpctl.targets import Targets
+
     try:
         print(commands.run(Targets({"system": KernelProvider()}), [*options, "--", *words]), end="")
     except DpctlError as error:

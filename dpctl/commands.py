@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from datapath.odp_flow import format_actions, parse_actions
-from datapath.odp_values import OdpTextError
-from dpctl import flows, ports, show
+from dpctl import ports, show
 from dpctl.errors import DpctlError
 from dpctl.options import Options, take_options
 from dpctl.targets import Targets
@@ -33,10 +31,25 @@ _MANY = 1000
 
 def _parse_actions(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Print actions as they are understood."""
+    from datapath.odp_flow import format_actions, parse_actions
+    from datapath.odp_values import OdpTextError
+
     try:
         return f"{format_actions(parse_actions(arguments[0]))}\n"
     except OdpTextError:
         raise DpctlError("odp_actions_from_string (Invalid argument)") from None
+
+
+def _of_flows(name: str) -> Run:
+    """The function of dpctl.flows, loaded when called: the text form of flows is a fifth of a start."""
+
+    def run_it(targets: Targets, options: Options, arguments: list[str]) -> str:
+        from dpctl import flows
+
+        function: Run = getattr(flows, name)
+        return function(targets, options, arguments)
+
+    return run_it
 
 
 def _list_commands(targets: Targets, options: Options, arguments: list[str]) -> str:
@@ -54,14 +67,16 @@ COMMANDS: dict[str, Command] = {
     "set-if": Command("dp iface...", 2, _MANY, ports.set_if, True),
     "dump-dps": Command("", 0, 0, show.dump_dps),
     "show": Command("[-s] [dp...]", 0, _MANY, show.show),
-    "dump-flows": Command("[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, flows.dump_flows),
-    "add-flow": Command("[dp] flow actions", 2, 3, flows.add_flow, True),
-    "mod-flow": Command("[dp] flow actions", 2, 3, flows.mod_flow, True),
-    "get-flow": Command("[dp] ufid", 1, 2, flows.get_flow),
-    "del-flow": Command("[dp] flow", 1, 2, flows.del_flow, True),
-    "add-flows": Command("[dp] file", 1, 2, flows.add_flows, True),
-    "mod-flows": Command("[dp] file", 1, 2, flows.mod_flows, True),
-    "del-flows": Command("[dp] [file]", 0, 2, flows.del_flows, True),
+    "dump-flows": Command(
+        "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, _of_flows("dump_flows")
+    ),
+    "add-flow": Command("[dp] flow actions", 2, 3, _of_flows("add_flow"), True),
+    "mod-flow": Command("[dp] flow actions", 2, 3, _of_flows("mod_flow"), True),
+    "get-flow": Command("[dp] ufid", 1, 2, _of_flows("get_flow")),
+    "del-flow": Command("[dp] flow", 1, 2, _of_flows("del_flow"), True),
+    "add-flows": Command("[dp] file", 1, 2, _of_flows("add_flows"), True),
+    "mod-flows": Command("[dp] file", 1, 2, _of_flows("mod_flows"), True),
+    "del-flows": Command("[dp] [file]", 0, 2, _of_flows("del_flows"), True),
     "cache-get-size": Command("[dp]", 0, 1, show.cache_get_size),
     "list-commands": Command("", 0, _MANY, _list_commands),
     "parse-actions": Command("actions", 1, 1, _parse_actions),
