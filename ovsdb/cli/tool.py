@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -23,13 +23,13 @@ from appctl.command_line import HELP, CliError, GetoptCommand, run, version_opti
 from appctl.directories import dbdir, pkgdatadir
 from appctl.log_options import log_options
 from appctl.version import OVS_COMPAT_VERSION
-from ovsdb.cli import show_log
 from ovsdb.errors import OvsdbError
-from ovsdb.schema import Schema
-from ovsdb.storage import file
 from ovsdb.storage.base import StorageError
-from ovsdb.storage.file import FileStorage
 from ovsdb.storage.lockfile import LockError
+
+if TYPE_CHECKING:  # loaded by the commands that need them
+    from ovsdb.schema import Schema
+    from ovsdb.storage.file import Reader
 
 PROGRAM = "ovsdb-tool"
 log_lock = vlog.module("lockfile")
@@ -88,6 +88,8 @@ def read_json(path: Path) -> Any:
 
 def read_schema(path: Path) -> Schema:
     """Read an .ovsschema file; CliError names the file and the path of what is wrong in it."""
+    from ovsdb.schema import Schema
+
     json = read_json(path)
     try:
         return Schema.parse(json)
@@ -96,9 +98,12 @@ def read_schema(path: Path) -> Schema:
         raise CliError(f'{where}{e.tag}: failed to parse "{path}" as ovsdb schema: {e.details}') from None
 
 
-def open_schema(path: Path) -> tuple[Schema, file.Reader]:
+def open_schema(path: Path) -> tuple[Schema, Reader]:
     """Open a database file for reading: its schema, and a reader that stands behind it."""
-    reader = file.Reader(path)
+    from ovsdb.schema import Schema
+    from ovsdb.storage.file import Reader
+
+    reader = Reader(path)
     try:
         value, _ = next(reader.records())
         return Schema.parse(value), reader
@@ -115,6 +120,8 @@ def _schema_of(path: Path) -> Schema:
 
 def create(options: Options, words: list[str]) -> None:
     """create [DB [SCHEMA]]."""
+    from ovsdb.storage import file
+
     schema_path = Path(words[1]) if len(words) > 1 else default_schema()
     schema = read_schema(schema_path)
     file.create(_database(words), schema.to_json())
@@ -173,6 +180,8 @@ def _is_format(magic: bytes) -> Callable[[Options, list[str]], int]:
 
 def show(options: Options, words: list[str]) -> None:
     """show-log [DB]."""
+    from ovsdb.cli import show_log
+
     schema, reader = open_schema(_database(words))
     sys.stdout.write(show_log.format_schema_record(schema))
     formatter = show_log.LogFormatter(schema, options.more)
@@ -184,10 +193,12 @@ def compact(options: Options, words: list[str]) -> None:
     """compact [DB [DST]]."""
     from ovsdb.engine.database import Database
     from ovsdb.hosted import replay, snapshot
+    from ovsdb.schema import Schema
+    from ovsdb.storage import file
 
     source = _database(words)
     target = Path(words[1]) if len(words) > 1 else None
-    storage = FileStorage(source, time.monotonic())
+    storage = file.FileStorage(source, time.monotonic())
     try:
         database = Database(Schema.parse(storage.schema))
         for _ in replay(database, storage):
