@@ -62,6 +62,8 @@ class Session:
             for document in self._framer.feed(data):
                 self.handle(document)
         except FramingError as e:
+            for document in e.documents:
+                self.handle(document)
             raise ProtocolError(f"received bad JSON: {e}") from None
 
     def take_output(self) -> bytes:

@@ -2,10 +2,12 @@
 
 Rule: work is linear in the bytes that arrive, however they are split; limits are checked before a document
 is parsed. In: bytes as they come from a socket. Out: parsed documents (objects or arrays). What is not JSON
-is a FramingError, after which the stream is lost: there is no place to take it up again.
- Each chunk is reduced to its brackets with a few vectorised passes over the bytes (translate, replace,
-split, count), which gives the depth at its end and tells whether two documents meet inside it. Only then is
-it scanned by token.
+is a FramingError, after which the stream is lost: there is no place to take it up again. It comes with the
+chunk in which a bracket closes another one than was opened last, since no more bytes can mend that.
+
+Each chunk is reduced to its brackets with a few vectorised passes over the bytes (translate, replace, split,
+count), which gives those that are open at its end and tells whether two documents meet inside it. Only then
+is it scanned by token.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ MAX_DEPTH = 1024  # orjson's own limit; the C programs stop at 1000
 STRUCTURE = b'"{}[],'  # the comma tells "},{" inside an array from "}{" between documents
 NOT_STRUCTURE = bytes(c for c in range(256) if c not in STRUCTURE)
 SEAMS = (b"}{", b"}[", b"]{", b"][")
+OPENER = {0x7D: 0x7B, 0x5D: 0x5B}  # closing bracket -> the one it closes
+PAIR_PASSES = 8  # values of OVSDB nest no deeper; what does is matched bracket by bracket
 
 STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
@@ -32,13 +36,15 @@ NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 class FramingError(Exception):
     """The stream holds something else than JSON documents within the limits.
 
-    `what` says what is wrong, `position` is the byte of the stream it was found at (the first byte is 0).
+    `what` says what is wrong, `position` is the byte of the stream it was found at (the first byte is 0),
+    `documents` are those that the same chunk completed before.
     """
 
     def __init__(self, what: str, position: int) -> None:
         super().__init__(what, position)
         self.what = what
         self.position = position
+        self.documents: list[Json] = []
 
     def __str__(self) -> str:
         return f"{self.what} at byte {self.position}"
@@ -56,7 +62,7 @@ class Framer:
         self.max_depth = min(max_depth, MAX_DEPTH)
         self._start = 0  # position in the stream of the document that is being read
         self._buffer = bytearray()  # its bytes so far
-        self._depth = 0  # brackets open at the end of the buffer
+        self._open = bytearray()  # the brackets that are open at the end of the buffer
         self._in_string = False
         self._backslash = b""  # the last byte fed, where what it escapes has not come yet
 
@@ -68,8 +74,7 @@ class Framer:
     def feed(self, data: bytes) -> list[Json]:
         """The documents that `data` completes.
 
-        FramingError: what was read is not JSON, or exceeds a limit. Documents that came before in the same
-        `data` are lost with it; the stream is of no use any more.
+        FramingError: what was read is not JSON, or exceeds a limit; the stream is of no use any more.
         """
         whole = None if self.pending else self._parse_whole(data)
         if whole is not None:
@@ -89,9 +94,12 @@ class Framer:
         if any(seam in structure for seam in SEAMS):
             return self._feed_tokens(data)
         self._append(data)
-        self._depth += _depth(structure)
+        if len(self._open) + _depth(structure) <= 0 and not self._in_string:
+            return [self._complete()]
+        if not self._match(structure):
+            return [self._complete()]  # says where it is wrong
         self._check_depth()
-        return [] if self._depth > 0 or self._in_string else [self._complete()]
+        return []
 
     def _parse_whole(self, data: bytes) -> dict[str, Json] | None:
         """The document that `data` is from its beginning to its end, or None: most messages come like this.
@@ -133,17 +141,38 @@ class Framer:
         self._in_string ^= (len(pieces) - 1) & 1 == 1
         return outside
 
+    def _match(self, structure: bytes) -> bool:
+        """Bring the open brackets up to date; whether each bracket that closes fits the last one open."""
+        structure = structure.replace(b",", b"")
+        for _ in range(PAIR_PASSES):
+            structure = structure.replace(b"{}", b"").replace(b"[]", b"")
+        return all(map(self._match_bracket, structure))
+
+    def _match_bracket(self, byte: int) -> bool:
+        opener = OPENER.get(byte)
+        if opener is None:
+            self._open.append(byte)
+            return True
+        return bool(self._open) and self._open.pop() == opener
+
     def _feed_tokens(self, data: bytes) -> list[Json]:
         """The same for a chunk in which documents meet: bracket by bracket."""
         documents: list[Json] = []
+        try:
+            self._scan_tokens(data, documents)
+        except FramingError as error:
+            error.documents = documents
+            raise
+        return documents
+
+    def _scan_tokens(self, data: bytes, documents: list[Json]) -> None:
         string_end = STRING_END.match(data) if self._string_at_start(data) else None
         begin = 0
         for token in TOKEN.finditer(data, string_end.end() if string_end else 0):
             byte = data[token.start()]
             if byte == 0x22:
                 continue
-            self._depth += 1 if byte in b"{[" else -1
-            if self._depth > 0:
+            if self._match_bracket(byte) and self._open:
                 self._check_depth(token.end() - begin)
                 continue
             self._append(data[begin : token.end()])
@@ -151,7 +180,6 @@ class Framer:
             begin = self._next_document(data, token.end())
             self._start += begin - token.end()
         self._append(data[begin:])
-        return documents
 
     def _string_at_start(self, data: bytes) -> bool:
         """Whether the first byte of `data` is inside a string, from what _structure() found at its end."""
@@ -173,7 +201,7 @@ class Framer:
             raise FramingError(error.msg.split(":")[0], self._start + position) from None
         self._start += len(raw)
         self._buffer = bytearray()
-        self._depth = 0
+        self._open.clear()
         return document
 
     def _append(self, data: bytes) -> None:
@@ -182,7 +210,7 @@ class Framer:
         self._buffer += data
 
     def _check_depth(self, more: int = 0) -> None:
-        if self._depth > self.max_depth:
+        if len(self._open) > self.max_depth:
             what = f"input exceeds maximum nesting depth {self.max_depth}"
             raise FramingError(what, self._start + len(self._buffer) + more)
 

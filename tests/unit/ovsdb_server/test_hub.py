@@ -233,6 +233,13 @@ def test_what_is_no_request_ends_the_session(hub: Hub, garbage: bytes) -> None:
         client.session.receive(garbage)
 
 
+def test_requests_before_bad_json_in_the_same_bytes_are_answered(hub: Hub) -> None:
+    client = Client(hub)
+    with pytest.raises(ProtocolError, match="bad JSON"):
+        client.session.receive(b'{"id":7,"method":"echo","params":[1]}{"id":8,"params":[1}')
+    assert client.received() == [{"id": 7, "result": [1], "error": None}]
+
+
 def test_a_message_beyond_the_limit_ends_the_session(hub: Hub) -> None:
     client = Client(hub)
     client.session._framer.max_bytes = 1000

@@ -55,6 +55,9 @@ def test_a_document_comes_as_soon_as_it_is_complete() -> None:
         (b'{"a" 1}', "unexpected character", 5),
         (b'{}{"\xc3\xa9" 1}', "unexpected character", 8),
         (b"{]", "unexpected character", 1),
+        (b'{"params":[1}', "unexpected character", 12),
+        (b'[{"a":{"b":[]]', "unexpected", 13),
+        (b'{}[{"a":[]]', "", 10),
         (b'{"a":01}', "leading zero", 5),
         (b'{"a":NaN}', "", 5),
         (b'{"a":"\xff"}', "str is not valid UTF-8", 0),
@@ -70,6 +73,20 @@ def test_what_is_not_json_is_refused_with_its_place(stream: bytes, what: str, po
         assert what in caught.value.what
         assert caught.value.position == position
         assert str(position) in str(caught.value)
+
+
+@pytest.mark.parametrize("levels", [1, 7, 8, 9, 500])
+def test_a_bracket_that_closes_another_is_refused_without_waiting_for_more(levels: int) -> None:
+    inner = b'[{"a":' * levels + b"[" + b"}]" * levels
+    for chunks in ([inner], [inner[:-1], inner[-1:]], [b"{}" + inner]):
+        with pytest.raises(FramingError, match="unexpected"):
+            feed_all(Framer(), b'{"x":[', *chunks)
+
+
+def test_documents_before_an_error_in_the_same_chunk_come_with_it() -> None:
+    with pytest.raises(FramingError) as caught:
+        Framer().feed(ECHO + b"[1]" + b'{"params":[1}')
+    assert caught.value.documents == [{"id": 1, "method": "echo", "params": []}, [1]]
 
 
 def test_positions_count_from_the_beginning_of_the_stream() -> None:
