@@ -68,6 +68,7 @@ def _add_fake_bridge(model: Model, name: str, parent_name: str, vlan: int) -> No
 
 def _local_port(model: Model, name: str, more: dict[str, bool | int]) -> Row:
     interface = model.store.insert("Interface", {"name": name, "type": "internal"})
+    model.new_interfaces.append(interface)
     return model.store.insert("Port", {"name": name, "interfaces": interface.ref, **more})
 
 

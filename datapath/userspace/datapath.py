@@ -59,11 +59,16 @@ class UserspaceDatapath:
 
     def port(self, name: str) -> Vport | None:
         """Find a port by the name of its device."""
-        return next((port for port in self.ports() if port.name == name), None)
+        found = self._call(lambda: [p for p in self._forwarder.ports.values() if p.vport.name == name])
+        return _with_stats(found[0]) if found else None
+
+    def _vports(self) -> dict[int, Vport]:
+        """The ports by number, without the counters, each of which is a look into sysfs or a socket."""
+        return self._call(lambda: {number: port.vport for number, port in self._forwarder.ports.items()})
 
     def add_port(self, spec: VportSpec) -> Vport:
         """Attach a device, or make one and attach it."""
-        number = choose_port_number(spec, {port.port_no: port for port in self.ports()})
+        number = choose_port_number(spec, self._vports())
         port = _open_port(spec, number)
 
         def attach() -> None:
@@ -75,7 +80,7 @@ class UserspaceDatapath:
 
     def delete_port(self, port_no: int) -> None:
         """Detach a port; its device goes if it was made here."""
-        check_deletable(port_no, {port.port_no for port in self.ports()})
+        check_deletable(port_no, self._vports())
         self._detach(port_no).close()
 
     def _detach(self, port_no: int) -> Port:

@@ -62,3 +62,17 @@ def test_our_host_and_a_c_host_understand_each_other_on_the_wire(kind: str) -> N
         lab.bridges()
         lab.tunnel(kind)
         lab.ping(20)
+
+
+def test_what_the_switch_could_not_do_is_told_with_its_reason() -> None:
+    with Lab("userspace") as lab:
+        host = lab.hosts[0]
+        host.run("ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev")
+        told = {
+            "add-br br2 -- set bridge br2 datapath_type=nonsense": "'br2'",
+            "add-port br1 nosuch": "'nosuch': could not open network device nosuch (No such device)",
+            "add-port br1 gre0 -- set interface gre0 type=gre": "'gre0': gre0: gre type requires valid 'remote_ip'",
+        }
+        for command, reason in told.items():
+            output = host.run(f"ovs-vsctl {command}", check=False)
+            assert f"ovs-vsctl: Error detected while setting up {reason}" in output
