@@ -97,6 +97,9 @@ class HostedDatabase:
         self._on_deadline = on_deadline
         self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
+        # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
+        # program ask for the same under the same id.
+        self.notifications: dict[tuple[Spec, int, bytes, bytes], bytes] = {}
         self._proposed: Transaction | None = None  # whose record the store has not answered yet
         self._queue: list[Transaction] = []
         self._changed: set[str] = set()  # tables for which transactions that wait must run again
@@ -227,6 +230,7 @@ class HostedDatabase:
         self.database.apply(changes)
         self.history.append(changes, id_)
         self._updates.clear()
+        self.notifications.clear()
         if transaction is not None:
             transaction.session.transacted(transaction, outcome.results)
         if len(self.triggers):

@@ -235,12 +235,17 @@ class Monitor:
 
     def next_update(self) -> bytes:
         """The notification that leads to the present; empty if nothing is to be told."""
-        head = self.database.history.head
-        if self.position == head:
+        database = self.database
+        head, position = database.history.head, self.position
+        if position == head:
             return b""
-        update = self.database.update_since(self.position, self.spec)
         self.position = head
-        return self._notification(update) if update else b""
+        key = (self.spec, position, self._method, self._key)
+        message = database.notifications.get(key)
+        if message is None:
+            update = database.update_since(position, self.spec)
+            message = database.notifications[key] = self._notification(update) if update else b""
+        return message
 
     def _notification(self, update: bytes) -> bytes:
         last_id = b'"%b",' % self.database.history.head_id.encode() if self._method == b"update3" else b""

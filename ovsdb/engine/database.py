@@ -37,7 +37,7 @@ from ovsdb.engine import integrity, ops
 from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json_without_defaults
 from ovsdb.engine.ops import Blocked, Context
 from ovsdb.engine.row import Row
-from ovsdb.engine.table import Column, Table
+from ovsdb.engine.table import Table
 from ovsdb.engine.txn import Transaction, TxnTable
 from ovsdb.errors import OvsdbError, OvsdbSyntaxError, UnknownColumn
 from ovsdb.schema import Schema
@@ -113,8 +113,8 @@ class Database:
         """
         record: dict[str, Any] = {}
         for name, changes in changeset.tables.items():
-            columns = [column for column in self.tables[name].columns if column.persistent]
-            encoded = {uuid: _record_row(columns, change) for uuid, change in changes.items()}
+            table = self.tables[name]
+            encoded = {uuid: _record_row(table, change) for uuid, change in changes.items()}
             rows = {uuid: orjson.Fragment(row) for uuid, row in encoded.items() if row}
             if rows:
                 record[name] = rows
@@ -124,10 +124,9 @@ class Database:
         """The whole contents as one record, as a compacted file has it."""
         record: dict[str, Any] = {}
         for name, table in self.tables.items():
-            columns = [column for column in table.columns if column.persistent]
             if table.rows:
                 record[name] = {
-                    uuid: orjson.Fragment(row_json_without_defaults(row, columns))
+                    uuid: orjson.Fragment(row_json_without_defaults(row, table.persistent_columns))
                     for uuid, row in table.rows.items()
                 }
         return record
@@ -155,13 +154,13 @@ class Database:
         return integrity.commit(txn)
 
 
-def _record_row(columns: list[Column], change: RowChange) -> bytes:
+def _record_row(table: Table, change: RowChange) -> bytes:
     """A row in a record; b"" if there is nothing to write."""
     if change.new is None:
         return b"null"
     if change.old is None:
-        return row_json_without_defaults(change.new, columns)
-    changed = [column for column in columns if column.index in change.deltas]
+        return row_json_without_defaults(change.new, table.persistent_columns)
+    changed = [column for place in sorted(change.deltas) if (column := table.columns[place]).persistent]
     if not changed:
         return b""
     return b"{" + b",".join([column.prefix + diff_json(column, change) for column in changed]) + b"}"

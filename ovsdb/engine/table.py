@@ -180,6 +180,7 @@ class Table:
             except ConstraintViolation as error:
                 self.invalid_defaults[column.name] = error.details
         self.strong_columns = tuple(column for column in self.columns if column.has_strong)
+        self.persistent_columns = tuple(column for column in self.columns if column.persistent)
         self.weak_columns = tuple(column for column in self.columns if column.has_weak)
         self.rows: dict[str, Row] = {}
         self.references: dict[str, int] = {}  # row → number of strong references to it; absent: none
