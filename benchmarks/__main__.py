@@ -4,8 +4,10 @@ import argparse
 import json
 import sys
 
-from benchmarks.database import WORKLOADS
+from benchmarks import database, startup
 from benchmarks.servers import peers
+
+WORKLOADS = (*database.WORKLOADS, *startup.WORKLOADS)
 
 
 def main() -> int:
