@@ -25,7 +25,7 @@ class AddressError(ValueError):
         return f"{self.text}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnixAddress:
     """A Unix domain socket; `passive` listens."""
 
@@ -37,7 +37,7 @@ class UnixAddress:
         return f"{'p' if self.passive else ''}unix:{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TcpAddress:
     """A TCP connection to make, with TLS where `tls`."""
 
@@ -50,7 +50,7 @@ class TcpAddress:
         return f"{'ssl' if self.tls else 'tcp'}:{_format_host(self.host)}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TcpListenAddress:
     """A TCP port to listen on."""
 
