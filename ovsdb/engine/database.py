@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -54,8 +54,7 @@ class Waiting:
     tables: frozenset[str]  # that the transaction has looked at so far
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a transaction."""
 
     results: list[Any]  # of the reply, as RFC 7047 section 4.1.3 has it; empty while it waits

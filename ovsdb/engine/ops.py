@@ -7,8 +7,7 @@ OvsdbError.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -46,11 +45,10 @@ def _owns_nothing(lock: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):  # made in a third of the time of a frozen dataclass, once for each transaction
     """On whose behalf a transaction runs."""
 
-    owns_lock: Callable[[str], bool] = field(default=_owns_nothing)  # for "assert"
+    owns_lock: Callable[[str], bool] = _owns_nothing  # for "assert"
     read_only: bool = False
     elapsed_ms: int = 0  # since the transaction first ran; "wait" fails when that is too long
     permissions: Permissions | None = None
