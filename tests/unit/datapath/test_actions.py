@@ -1,10 +1,11 @@
 """Actions as values."""
 
-from datapath.actions import Output, PopVlan, Recirc, Userspace
+from datapath.actions import Action, Output, PopVlan, Recirc, Userspace
 
 
 def test_actions_of_different_kinds_are_never_equal() -> None:
-    assert Output(1) != Recirc(1)
-    assert Output(1) != Userspace(1)
-    assert Output(1) == Output(1)
-    assert len({Output(1), Recirc(1), Output(1), PopVlan()}) == 3
+    output: Action = Output(1)
+    others: list[Action] = [Recirc(1), Userspace(1), PopVlan()]
+    assert output not in others
+    assert output in [*others, Output(1)]
+    assert len({output, *others, Output(1)}) == 4
