@@ -84,9 +84,11 @@ def get_kernel() -> Kernel:
 
 
 def _download(cache: Path) -> Path:
+    if os.geteuid() == 0:
+        run("apt-get", "-qq", "update")  # an old list names packages that are no longer there
     package = re.search(r"Depends: (linux-image-\d\S+)", run("apt-cache", "depends", META_PACKAGE))
     if package is None:
-        raise VmError(f"package {META_PACKAGE} names no kernel; try apt-get update")
+        raise VmError(f"package {META_PACKAGE} names no kernel")
     _unpack(package.group(1), cache / package.group(1))
     return cache / package.group(1)
 
