@@ -21,7 +21,7 @@ from typing import NamedTuple
 from tests.kit.netns import inside, namespaces, run, veth
 from tests.kit.peers import Daemon, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
 
-SWITCH, ONE, TWO = (f"F-bench-{part}-{os.getpid()}" for part in ("s", "1", "2"))
+SWITCH, ONE, TWO = (f"t-bench-{part}-{os.getpid()}" for part in ("s", "1", "2"))
 
 
 class Side(NamedTuple):

@@ -138,7 +138,7 @@ class DatapathConformance:
         assert [bench.number(name) for name in ("p1", "p2", "p3")] == [1, 2, 3]
         bench.datapath.delete_port(2)
         assert bench.datapath.port("p2") is None
-        assert bench.datapath.add_port(VportSpec("F-int", "internal")).port_no == 2
+        assert bench.datapath.add_port(VportSpec("t-int", "internal")).port_no == 2
         bench.datapath.delete_port(2)
         assert bench.datapath.add_port(VportSpec("p2", "system", port_no=77)).port_no == 77
 
@@ -147,20 +147,20 @@ class DatapathConformance:
         with refused(errno.EEXIST):
             add(VportSpec("p1", "system"))
         with refused(errno.EBUSY):
-            add(VportSpec("F-int", "internal", port_no=1))
+            add(VportSpec("t-int", "internal", port_no=1))
         with refused(errno.EFBIG):
-            add(VportSpec("F-int", "internal", port_no=65535))
+            add(VportSpec("t-int", "internal", port_no=65535))
         with refused(errno.EINVAL):
             bench.datapath.delete_port(0)
         with refused(errno.ENODEV):
             bench.datapath.delete_port(99)
 
     def test_an_internal_port_is_a_device_while_it_lasts(self, bench: Bench) -> None:
-        port = bench.datapath.add_port(VportSpec("F-int", "internal"))
+        port = bench.datapath.add_port(VportSpec("t-int", "internal"))
         assert port.ifindex > 0
-        assert bench.datapath.port("F-int") == port
+        assert bench.datapath.port("t-int") == port
         bench.datapath.delete_port(port.port_no)
-        assert bench.datapath.port("F-int") is None
+        assert bench.datapath.port("t-int") is None
 
     def test_an_unknown_packet_becomes_a_miss(self, bench: Bench) -> None:
         bench.datapath.listen()

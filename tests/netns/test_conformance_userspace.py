@@ -26,7 +26,7 @@ class _NamespaceBench(Bench):
             for end in (name, f"far-{name}"):
                 run("ip", "-n", namespace, "link", "set", end, "up")
         self.provider = UserspaceProvider()
-        self.datapath = self.provider.create("F-dp")
+        self.datapath = self.provider.create("t-dp")
         for name in ("p1", "p2", "p3"):
             self.datapath.add_port(VportSpec(name, "system"))
             self._far[name] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
@@ -63,7 +63,7 @@ def _with_tag(frame: bytes, control: list[tuple[int, int, bytes]]) -> bytes:
 class TestUserspace(DatapathConformance):
     @pytest.fixture
     def bench(self) -> Iterator[Bench]:
-        name = f"F-conform-{os.getpid()}"
+        name = f"t-conform-{os.getpid()}"
         with namespaces(name), inside(name):
             bench = _NamespaceBench(name)
             try:

@@ -35,7 +35,7 @@ print(digest.hexdigest())
 
 
 @contextmanager
-def datapath(namespace: str, name: str = "F-dp") -> Iterator[UserspaceDatapath]:
+def datapath(namespace: str, name: str = "t-dp") -> Iterator[UserspaceDatapath]:
     with inside(namespace):
         opened = UserspaceProvider().create(name)
     try:
@@ -117,8 +117,8 @@ def test_tagged_hosts_reach_each_other(hosts: Datapath) -> None:
 
 
 def test_an_internal_port_is_the_host_itself(hosts: Datapath) -> None:
-    run("ip", "-n", SWITCH, "link", "set", "F-dp", "up")
-    run("ip", "-n", SWITCH, "addr", "add", "10.9.0.3/24", "dev", "F-dp")
+    run("ip", "-n", SWITCH, "link", "set", "t-dp", "up")
+    run("ip", "-n", SWITCH, "addr", "add", "10.9.0.3/24", "dev", "t-dp")
     with LearningSwitch(hosts, [0, 1, 2]):
         assert " 0% packet loss" in pings(SWITCH, "10.9.0.1")
         assert " 0% packet loss" in pings(TWO, "10.9.0.3")
@@ -128,9 +128,9 @@ def test_an_internal_port_is_the_host_itself(hosts: Datapath) -> None:
 
 def test_the_host_does_not_hear_what_comes_in_by_a_port(hosts: Datapath) -> None:
     """Else it would answer for its own addresses, and take packets for the bridge twice."""
-    run("ip", "-n", SWITCH, "link", "set", "F-dp", "up")
-    run("ip", "-n", SWITCH, "link", "set", "F-dp", "address", run_mac("p1"))
-    run("ip", "-n", SWITCH, "addr", "add", "10.9.0.3/24", "dev", "F-dp")
+    run("ip", "-n", SWITCH, "link", "set", "t-dp", "up")
+    run("ip", "-n", SWITCH, "link", "set", "t-dp", "address", run_mac("p1"))
+    run("ip", "-n", SWITCH, "addr", "add", "10.9.0.3/24", "dev", "t-dp")
     with LearningSwitch(hosts, [0, 1, 2]):
         summary = pings(ONE, "10.9.0.3")
         assert " 0% packet loss" in summary
@@ -228,8 +228,8 @@ def test_a_device_that_goes_away_does_not_end_the_forwarding(hosts: Datapath) ->
 
 def test_an_internal_device_that_is_deleted_does_not_end_the_forwarding(hosts: Datapath) -> None:
     with inside(SWITCH):
-        number = hosts.add_port(VportSpec("F-int", "internal")).port_no
-    run("ip", "-n", SWITCH, "link", "del", "F-int")
+        number = hosts.add_port(VportSpec("t-int", "internal")).port_no
+    run("ip", "-n", SWITCH, "link", "del", "t-int")
     with LearningSwitch(hosts, [1, 2]):
         assert " 0% packet loss" in pings(ONE, "10.9.0.2")
     hosts.delete_port(number)
@@ -257,10 +257,10 @@ def test_close_takes_thread_and_devices_away() -> None:
     with namespaces(SWITCH):
         with datapath(SWITCH) as opened:
             with inside(SWITCH):
-                opened.add_port(VportSpec("F-tap", "tap"))
-            assert "F-dp" in run("ip", "-n", SWITCH, "-br", "link")
-            assert any(thread.name == "forward F-dp" for thread in threading.enumerate())
-        assert not any(thread.name == "forward F-dp" for thread in threading.enumerate())
+                opened.add_port(VportSpec("t-tap", "tap"))
+            assert "t-dp" in run("ip", "-n", SWITCH, "-br", "link")
+            assert any(thread.name == "forward t-dp" for thread in threading.enumerate())
+        assert not any(thread.name == "forward t-dp" for thread in threading.enumerate())
         deadline = time.monotonic() + 5
         while "F-" in (links := run("ip", "-n", SWITCH, "-br", "link")):
             assert time.monotonic() < deadline, links

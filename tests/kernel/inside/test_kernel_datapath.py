@@ -29,7 +29,7 @@ from dpctl import commands
 from dpctl.targets import Targets
 from tests.kit.netns import run
 
-NAME = "E-dp"
+NAME = "t-dp"
 KEYS = [
     "recirc_id(0),in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),"
     "ipv4(src=10.0.0.1,dst=10.0.0.0/255.0.0.0,proto=17,tos=0/0x3,ttl=64,frag=no),udp(src=0/0xff00,dst=7)",
@@ -109,7 +109,7 @@ def test_tunnels_are_devices_that_come_and_go_with_their_ports(datapath: KernelD
 
 
 def test_a_datapath_outlives_the_daemon_and_gives_its_upcalls_to_the_next(datapath: KernelDatapath) -> None:
-    datapath.add_port(VportSpec("E-int", "internal"))
+    datapath.add_port(VportSpec("t-int", "internal"))
     datapath.listen()
     key, mask = parse_key(KEYS[-1])
     datapath.put_flow(FlowPut(bytes(16), key, mask, ()))
@@ -117,7 +117,7 @@ def test_a_datapath_outlives_the_daemon_and_gives_its_upcalls_to_the_next(datapa
     again = KernelProvider().open(NAME)
     try:
         (descriptor,) = again.listen()
-        assert [port.name for port in again.ports()] == [NAME, "E-int"]
+        assert [port.name for port in again.ports()] == [NAME, "t-int"]
         assert again.flow(bytes(16))
         again.run(
             [Execute(build(FlowKey(eth_type=0x88B5)), FlowKey(in_port=0), (Userspace(0xFFFFFFFF, b"hello"),))]
@@ -141,12 +141,12 @@ def test_operations_that_are_refused_are_counted(datapath: KernelDatapath) -> No
 
 
 def test_a_packet_leaves_by_a_tunnel_with_the_outer_header_that_was_set(datapath: KernelDatapath) -> None:
-    run("ip", "link", "add", "E-u0", "type", "veth", "peer", "name", "E-u1")
+    run("ip", "link", "add", "t-u0", "type", "veth", "peer", "name", "t-u1")
     try:
-        run("sh", "-c", "ip link set E-u0 up; ip link set E-u1 up; ip addr add 10.1.0.1/24 dev E-u0")
-        run("ip", "neigh", "add", "10.1.0.2", "lladdr", "02:00:00:00:00:09", "dev", "E-u0")
+        run("sh", "-c", "ip link set t-u0 up; ip link set t-u1 up; ip addr add 10.1.0.1/24 dev t-u0")
+        run("ip", "neigh", "add", "10.1.0.2", "lladdr", "02:00:00:00:00:09", "dev", "t-u0")
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as wire:
-            wire.bind(("E-u1", 0x0800))
+            wire.bind(("t-u1", 0x0800))
             wire.settimeout(5)
             port = datapath.add_port(VportSpec("vxlan_sys_4789", "vxlan", 4789))
             frame = build(FlowKey(eth_type=0x88B5, eth_src=0x020000000001, eth_dst=0x020000000002), bytes(46))
@@ -159,24 +159,24 @@ def test_a_packet_leaves_by_a_tunnel_with_the_outer_header_that_was_set(datapath
         assert sent[46:49] == b"\0\0\x09"
         assert sent[50 : 50 + len(frame)] == frame
     finally:
-        run("ip", "link", "del", "E-u0")
+        run("ip", "link", "del", "t-u0")
 
 
 def test_the_monitor_tells_of_changed_devices() -> None:
     monitor = LinkMonitor()
-    run("ip", "link", "add", "E-m0", "type", "veth", "peer", "name", "E-m1")
+    run("ip", "link", "add", "t-m0", "type", "veth", "peer", "name", "t-m1")
     with Links() as links:
         monitor.changes_nowait()
-        links.set_mtu("E-m0", 1400)
-        links.set_up("E-m0")
-        links.set_mac("E-m0", "02:00:00:00:00:07")
-        assert monitor.changes_nowait() == (frozenset({"E-m0"}), False)
-        found = links.find("E-m0")
+        links.set_mtu("t-m0", 1400)
+        links.set_up("t-m0")
+        links.set_mac("t-m0", "02:00:00:00:00:07")
+        assert monitor.changes_nowait() == (frozenset({"t-m0"}), False)
+        found = links.find("t-m0")
         assert found
         assert (found.mtu, found.admin_up, found.mac, found.kind) == (1400, True, "02:00:00:00:00:07", "veth")
         assert links.find_index(found.ifindex) == found
-        links.delete("E-m0")
-        assert monitor.changes_nowait().names >= {"E-m0"}
+        links.delete("t-m0")
+        assert monitor.changes_nowait().names >= {"t-m0"}
         with pytest.raises(DatapathError):
-            links.delete("E-m0")
+            links.delete("t-m0")
     monitor.close()

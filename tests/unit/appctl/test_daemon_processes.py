@@ -56,7 +56,7 @@ def gone(pid: int) -> bool:
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    with tempfile.TemporaryDirectory(prefix="A-daemon-") as name:
+    with tempfile.TemporaryDirectory(prefix="t-daemon-") as name:
         it = Home(Path(name))
         try:
             yield it

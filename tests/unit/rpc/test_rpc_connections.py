@@ -28,7 +28,7 @@ from rpc.trio_io import MessageStream, connect, listen
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="A-rpc-") as name:
+    with tempfile.TemporaryDirectory(prefix="t-rpc-") as name:
         yield Path(name)
 
 
