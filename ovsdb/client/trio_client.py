@@ -323,6 +323,7 @@ async def _serve(db: Database, stream: MessageStream, remote: str, machine: Reco
         except FAILURES as error:
             if isinstance(error, ReplicaError):
                 db.last_id = NO_TRANSACTION
+            db._end(str(error))  # first: who is woken must not find the dead link again
             link.end(str(error))
             nursery.cancel_scope.cancel()
 

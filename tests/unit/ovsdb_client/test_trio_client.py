@@ -173,6 +173,8 @@ def test_transaction_fails_when_the_connection_breaks(server: Server) -> None:
             nursery.start_soon(transact)
             await trio.testing.wait_all_tasks_blocked()
             await server.hang_up()
+        with pytest.raises(ConnectionLost, match="not connected"):
+            await db.transact([])
 
     run(server, scenario)
 
