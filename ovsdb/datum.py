@@ -340,6 +340,9 @@ def format_atom(atomic: str, atom: Atom) -> Any:
     return atom
 
 
+_NATIVE = frozenset(("integer", "boolean", "string"))  # atoms that are on the wire as they are here
+
+
 def format_datum(column_type: ColumnType, value: Value) -> Any:
     """As on the wire (RFC 7047, section 5.1): elements sorted; a set of one stands as a bare atom."""
     atomic = column_type.key.type
@@ -363,6 +366,8 @@ def format_datum(column_type: ColumnType, value: Value) -> Any:
 def _format_map(column_type: ColumnType, value: Mapping[Atom, Atom]) -> Any:
     assert column_type.value is not None
     key, other = column_type.key.type, column_type.value.type
+    if key in _NATIVE and other in _NATIVE:  # most are from strings to strings
+        return ["map", [[k, value[k]] for k in sorted_atoms(value)]]
     return ["map", [[format_atom(key, k), format_atom(other, value[k])] for k in sorted_atoms(value)]]
 
 

@@ -18,7 +18,7 @@ import orjson
 
 from appctl import vlog
 from ovsdb.engine.changes import Changeset
-from ovsdb.engine.database import DIFF_MEMBER, Database, Outcome
+from ovsdb.engine.database import Database, Outcome
 from ovsdb.engine.ops import Context
 from ovsdb.engine.row import Row, new_uuid
 from ovsdb.engine.table import Column, Table
@@ -30,6 +30,7 @@ from ovsdb.schema import Schema
 from ovsdb.storage.base import Accepted, Conflict, Storage, StorageError, StoredRecord, Verdict
 from ovsdb.storage.file import FileStorage
 from ovsdb.trigger import TriggerQueue
+from rpc.jsonvalue import encode
 
 if TYPE_CHECKING:
     from ovsdb.session import Session
@@ -57,8 +58,12 @@ class Transaction:
     session: Session
     operations: list[Any]
     request_id: Any
-    key: bytes  # the request id as JSON
     started: float  # monotonic seconds
+
+    @property
+    def key(self) -> bytes:
+        """The request id as JSON."""
+        return encode(self.request_id)
 
 
 class UnreadableRecordError(StorageError):
@@ -141,13 +146,11 @@ class HostedDatabase:
 
     # --- transactions
 
-    def transact(
-        self, session: Session, operations: list[Any], request_id: Any, key: bytes, now: float
-    ) -> None:
+    def transact(self, session: Session, operations: list[Any], request_id: Any, now: float) -> None:
         """Run a transaction; the session hears of the result now or later."""
-        transaction = Transaction(self, session, operations, request_id, key, now)
-        self._execute(transaction, now)
-        self._run_concerned(now)
+        self._execute(Transaction(self, session, operations, request_id, now), now)
+        if self._changed:
+            self._run_concerned(now)
 
     def _execute(self, transaction: Transaction, now: float) -> None:
         if self._proposed is not None:
@@ -170,7 +173,8 @@ class HostedDatabase:
                 self._on_deadline(deadline)
             transaction.session.parked[transaction.key] = transaction
             return
-        self.triggers.remove(transaction)
+        if transaction.session.parked:
+            self.triggers.remove(transaction)
         if outcome.changeset:
             self._propose(transaction, outcome, outcome.changeset)
         else:
@@ -178,19 +182,16 @@ class HostedDatabase:
 
     def _context(self, transaction: Transaction, now: float) -> Context:
         session = transaction.session
-        return Context(
-            owns_lock=session.holds_lock,
-            read_only=session.read_only,
-            elapsed_ms=int((now - transaction.started) * 1000 + 0.5),
-            permissions=RESERVED if self.reserved else None,
-        )
+        elapsed_ms = int((now - transaction.started) * 1000 + 0.5)
+        permissions = RESERVED if self.reserved else None
+        return Context(session.holds_lock, session.read_only, elapsed_ms, permissions)
 
     def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
         record = self.database.changeset_to_record(changes)
         if not record:  # only ephemeral columns: nothing to write
             self._commit(transaction, outcome, changes, new_uuid())
             return
-        body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment, is_diff=True)
+        body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
         if isinstance(verdict, Accepted):  # the usual case: a file answers at once
@@ -322,21 +323,17 @@ class HostedDatabase:
         self.storage.close()
 
 
-def format_transaction(record: dict[str, Any], date: int, comment: str, *, is_diff: bool) -> bytes:
-    """A transaction as the log has it (ovsdb(5)); takes `record` over. `date` is milliseconds since 1970."""
-    record["_date"] = date
-    if is_diff:
-        record[DIFF_MEMBER] = True
-    if comment:
-        record["_comment"] = comment
-    return orjson.dumps(record)
+def format_transaction(record: bytes, date: int, comment: str) -> bytes:
+    """A transaction as the log has it (ovsdb(5)): `record` and its date, in milliseconds since 1970."""
+    noted = b',"_comment":' + orjson.dumps(comment) if comment else b""
+    return b'%b,"_date":%d,"_is_diff":true%b}' % (record[:-1], date, noted)
 
 
 def snapshot(database: Database, date: int, comment: str) -> Iterator[bytes]:
     """What a compacted file holds beside the schema: one transaction, or none for an empty database."""
     record = database.snapshot_record()
     if record:
-        yield format_transaction(record, date, comment, is_diff=True)
+        yield format_transaction(record, date, comment)
 
 
 def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord, Changeset]]:
@@ -378,7 +375,7 @@ def _write(storage: FileStorage, database: Database, changes: Changeset, durable
     record = database.changeset_to_record(changes)
     if not record:
         return
-    body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment, is_diff=True)
+    body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
     verdict = storage.propose(body, storage.head, durable=durable).verdict
     if not isinstance(verdict, Accepted):
         raise (

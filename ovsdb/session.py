@@ -8,6 +8,7 @@ transaction that made it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -88,14 +89,14 @@ class Session:
             # What nearly every message is, recognised in 0.4 µs instead of 4 (an echo takes 9 in all).
             method, params, request_id = map(document.get, _REQUEST_MEMBERS)
             if type(method) is str and type(params) is list and request_id is not None:
-                self._handle_request(Request(method, params, request_id))
+                self._handle_request(method, params, request_id)
                 return
         try:
             message = rpc_message.parse(document)
         except MessageError as e:
             raise ProtocolError(f"received bad JSON-RPC message: {e}") from None
         if isinstance(message, Request):
-            self._handle_request(message)
+            self._handle_request(*message)
         elif isinstance(message, Notification):
             if message.method == "cancel":
                 self._cancel(message.params)
@@ -103,18 +104,18 @@ class Session:
             kind = "reply" if message.error is None else "error"
             raise ProtocolError(f"received unexpected {kind} message")
 
-    def _handle_request(self, request: Request) -> None:
-        handler = _METHODS.get(request.method)
+    def _handle_request(self, method: str, params: Params, request_id: Json) -> None:
+        handler = _METHODS.get(method)
         if handler is None:
-            self.reply_error("unknown method", request.id)
+            self.reply_error("unknown method", request_id)
             return
         try:
-            result = handler(self, request.params, request)
+            result = handler(self, params, request_id)
         except OvsdbError as e:
-            self.reply_error(e.to_wire(), request.id)
+            self.reply_error(e.to_wire(), request_id)
             return
         if result is not None:
-            self.reply(result, request.id)
+            self.reply(result, request_id)
 
     def reply(self, result: Any, request_id: Json) -> None:
         """Answer a request; `result` may hold orjson.Fragment."""
@@ -137,16 +138,16 @@ class Session:
 
     # --- requests without a database
 
-    def _echo(self, params: Params, request: Request) -> Any:
+    def _echo(self, params: Params, request_id: Json) -> Any:
         return params
 
-    def _list_dbs(self, params: Params, request: Request) -> Any:
+    def _list_dbs(self, params: Params, request_id: Json) -> Any:
         return sorted(self._hub.databases, key=lambda name: (name.startswith("_"), name))
 
-    def _get_server_id(self, params: Params, request: Request) -> Any:
+    def _get_server_id(self, params: Params, request_id: Json) -> Any:
         return self._hub.server_id
 
-    def _set_db_change_aware(self, params: Params, request: Request) -> Any:
+    def _set_db_change_aware(self, params: Params, request_id: Json) -> Any:
         if len(params) != 1 or not isinstance(params[0], bool):
             raise OvsdbSyntaxError("set_db_change_aware: true or false parameter expected", params)
         self.aware = params[0]
@@ -166,17 +167,17 @@ class Session:
         self.locks.add(name)
         return name
 
-    def _lock(self, params: Params, request: Request) -> Any:
+    def _lock(self, params: Params, request_id: Json) -> Any:
         return {"locked": self._hub.locks.lock(self, self._new_lock_name(params, "lock"))}
 
-    def _steal(self, params: Params, request: Request) -> Any:
+    def _steal(self, params: Params, request_id: Json) -> Any:
         name = self._new_lock_name(params, "steal")
         victim = self._hub.locks.steal(self, name)
         if victim is not None:
             victim.notify("stolen", name)
         return {"locked": True}
 
-    def _unlock(self, params: Params, request: Request) -> Any:
+    def _unlock(self, params: Params, request_id: Json) -> Any:
         name = self._lock_name(params, "unlock")
         if name not in self.locks:
             raise OvsdbSyntaxError('unlock: "unlock" without "lock" or "steal"', params)
@@ -203,27 +204,28 @@ class Session:
             raise UnknownDatabase(f"{method} request specifies unknown database {params[0]}", params)
         return database
 
-    def _get_schema(self, params: Params, request: Request) -> Any:
+    def _get_schema(self, params: Params, request_id: Json) -> Any:
         return self._database(params, "get_schema").schema_fragment
 
-    def _convert(self, params: Params, request: Request) -> Any:
+    def _convert(self, params: Params, request_id: Json) -> Any:
         self._database(params, "convert")
         if len(params) != 2:
             raise OvsdbSyntaxError("invalid parameters", params)
         Schema.parse(params[1])
         raise NotSupported("online schema conversion is not supported")
 
-    def _transact(self, params: Params, request: Request) -> None:
+    def _transact(self, params: Params, request_id: Json) -> None:
         database = self._database(params, "transact")
-        key = encode(request.id)
-        if key in self.parked:
+        if self.parked and encode(request_id) in self.parked:
             raise OvsdbSyntaxError("transact: duplicate request ID", params)
-        database.transact(self, params[1:], request.id, key, self._now())
+        database.transact(self, params[1:], request_id, self._now())
 
     def transacted(self, transaction: Transaction, result: Any) -> None:
         """Answer a transaction, after all updates up to it."""
-        self.parked.pop(transaction.key, None)
-        self._flush_monitors()
+        if self.parked:
+            self.parked.pop(transaction.key, None)
+        if self.monitors:
+            self._flush_monitors()
         self.reply(result, transaction.request_id)
         self._hub.mark(self)
 
@@ -240,10 +242,7 @@ class Session:
 
     # --- monitors
 
-    def _monitor(self, params: Params, request: Request) -> Any:
-        return self._start_monitor(params, request.method)
-
-    def _start_monitor(self, params: Params, method: str) -> Any:
+    def _monitor(self, params: Params, request_id: Json, method: str = "monitor") -> Any:
         database = self._database(params, "monitor")
         if len(params) < (4 if method == "monitor_cond_since" else 3):
             raise OvsdbSyntaxError("invalid parameters", params)
@@ -256,7 +255,7 @@ class Session:
         self.monitors[key] = monitor
         return initial
 
-    def _monitor_cond_change(self, params: Params, request: Request) -> Any:
+    def _monitor_cond_change(self, params: Params, request_id: Json) -> Any:
         if len(params) != 3:
             raise OvsdbSyntaxError("invalid parameters", params)
         key, new_key = encode(params[0]), encode(params[1])
@@ -270,13 +269,13 @@ class Session:
         self.monitors[new_key] = monitor
         return {}
 
-    def _monitor_cancel(self, params: Params, request: Request) -> Any:
+    def _monitor_cancel(self, params: Params, request_id: Json) -> Any:
         if len(params) != 1:
-            self.reply_error("invalid parameters", request.id)
+            self.reply_error("invalid parameters", request_id)
             return None
         monitor = self.monitors.pop(encode(params[0]), None)
         if monitor is None:
-            self.reply_error("unknown monitor", request.id)
+            self.reply_error("unknown monitor", request_id)
             return None
         monitor.close()
         return {}
@@ -325,7 +324,7 @@ def _parse_last_id(json: object) -> str:
     return json.lower()
 
 
-_METHODS: dict[str, Callable[[Session, Params, Request], Any]] = {
+_METHODS: dict[str, Callable[[Session, Params, Json], Any]] = {
     "echo": Session._echo,
     "transact": Session._transact,
     "list_dbs": Session._list_dbs,
@@ -333,8 +332,8 @@ _METHODS: dict[str, Callable[[Session, Params, Request], Any]] = {
     "get_server_id": Session._get_server_id,
     "set_db_change_aware": Session._set_db_change_aware,
     "monitor": Session._monitor,
-    "monitor_cond": Session._monitor,
-    "monitor_cond_since": Session._monitor,
+    "monitor_cond": partial(Session._monitor, method="monitor_cond"),
+    "monitor_cond_since": partial(Session._monitor, method="monitor_cond_since"),
     "monitor_cond_change": Session._monitor_cond_change,
     "monitor_cancel": Session._monitor_cancel,
     "lock": Session._lock,

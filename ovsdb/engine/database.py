@@ -5,7 +5,7 @@
     if outcome.blocked is not None:       # a "wait" does not hold: run it again when its tables have changed
         ...                               # (outcome.blocked.tables), or after outcome.blocked.timeout_ms
     if outcome.changeset:                 # something has changed: write it down, then apply it
-        record = database.changeset_to_record(outcome.changeset)  # {} if only ephemeral columns changed
+        record = database.changeset_to_record(outcome.changeset)  # b"" if only ephemeral columns changed
         database.apply(outcome.changeset)
     reply = rpc.message.encode_result(outcome.results, id)        # has orjson.Fragments inside
 
@@ -29,8 +29,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import orjson
 
 from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff, diff_type, is_uuid, parser
 from ovsdb.engine import integrity, ops
@@ -102,33 +100,37 @@ class Database:
 
     # --- log records
 
-    def changeset_to_record(self, changeset: Changeset) -> dict[str, Any]:
-        """The change as the log has it: table → UUID → <row>, or null for a deleted row; values are
-        Fragments.
+    def changeset_to_record(self, changeset: Changeset) -> bytes:
+        """The change as the log has it, a JSON object: table → UUID → <row>, or null for a deleted row.
 
         Modified sets and maps that may hold more than one element are written as differences: such a record
         needs `"_is_diff": true` beside its tables, which is the codec's to add.  Ephemeral columns are left
-        out; {} means that there is nothing to write.
+        out; b"" means that there is nothing to write.
         """
-        record: dict[str, Any] = {}
+        members = []
         for name, changes in changeset.tables.items():
             table = self.tables[name]
-            encoded = {uuid: _record_row(table, change) for uuid, change in changes.items()}
-            rows = {uuid: orjson.Fragment(row) for uuid, row in encoded.items() if row}
+            rows = []
+            for uuid, change in changes.items():
+                encoded = _record_row(table, change)
+                if encoded:
+                    rows.append(b'"%b":%b' % (uuid.encode(), encoded))
             if rows:
-                record[name] = rows
-        return record
+                members.append(b"%b{%b}" % (table.prefix, b",".join(rows)))
+        return b"{%b}" % b",".join(members) if members else b""
 
-    def snapshot_record(self) -> dict[str, Any]:
-        """The whole contents as one record, as a compacted file has it."""
-        record: dict[str, Any] = {}
-        for name, table in self.tables.items():
-            if table.rows:
-                record[name] = {
-                    uuid: orjson.Fragment(row_json_without_defaults(row, table.persistent_columns))
-                    for uuid, row in table.rows.items()
-                }
-        return record
+    def snapshot_record(self) -> bytes:
+        """The whole contents as one record, as a compacted file has it; b"" if there are none."""
+        members = []
+        for table in self.tables.values():
+            columns = table.persistent_columns
+            rows = [
+                b'"%b":%b' % (uuid.encode(), row_json_without_defaults(row, columns))
+                for uuid, row in table.rows.items()
+            ]
+            if rows:
+                members.append(b"%b{%b}" % (table.prefix, b",".join(rows)))
+        return b"{%b}" % b",".join(members) if members else b""
 
     def changeset_from_record(self, record: Mapping[str, Any], *, converting: bool = False) -> Changeset:
         """Read a record of the log, with or without differences; members with "_" in front are passed over.

@@ -119,6 +119,8 @@ def _count_references(txn: Transaction) -> Counts:
     """Count what left and what came; what came must exist."""
     counts: Counts = {}
     for target in list(txn.txn_tables.values()):
+        if not target.table.strong_columns:
+            continue
         name = target.table.name
         for uuid, change in target.changes.items():
             for column, left, came in _moved(target.table, change, False):
@@ -146,6 +148,8 @@ def _is_known(txn: Transaction, table: str, uuid: str) -> bool:
 def _check_references(txn: Transaction, counts: Counts) -> None:
     """No row that was deleted may be referred to."""
     for target in txn.txn_tables.values():
+        if target.inserts_only:
+            continue
         table = target.table
         moved = counts.get(table.name, {})
         for uuid, change in target.changes.items():
@@ -205,6 +209,8 @@ def _vain_references(txn: Transaction) -> dict[Reference, set[Reference]]:
     gone: dict[Reference, set[Reference]] = {}
     for target in list(txn.txn_tables.values()):
         table = target.table
+        if target.inserts_only and not table.weak_columns:
+            continue
         for uuid, change in target.changes.items():
             if change.new is None:
                 for referrer in table.weak_referrers.get(uuid, ()):
@@ -224,6 +230,8 @@ def _drop_weak_references(txn: Transaction, counts: Counts) -> bool:
     True if strong references went with them, from maps that have one of each in a pair.
     """
     gone = _vain_references(txn)
+    if not gone:
+        return False
     dropped = False
     for (name, uuid), references in gone.items():
         target = txn.table(name)
@@ -296,6 +304,8 @@ def apply(tables: dict[str, Table], changeset: Changeset) -> None:
         table = tables[name]
         for uuid, change in changes.items():
             table.apply(change.old, change.new, change.deltas)
+            if not table.weak_columns:
+                continue
             for _, left, came in _moved(table, change, True):
                 for referred, key in left:
                     tables[referred].add_weak_referrer(key, (name, uuid), -1)

@@ -166,6 +166,7 @@ class Table:
     def __init__(self, schema: TableSchema) -> None:
         self.schema = schema
         self.name = schema.name
+        self.prefix = orjson.dumps(schema.name) + b":"  # of a member of a log record
         self.columns = tuple(Column(c, i) for i, c in enumerate(schema.columns.values()))
         self.uuid_column = Column(ColumnSchema("_uuid", _UUID_TYPE, mutable=False), UUID_INDEX)
         self.version_column = Column(ColumnSchema("_version", _UUID_TYPE, mutable=False), VERSION_INDEX)
@@ -190,10 +191,6 @@ class Table:
             HashIndex(tuple(self.by_name[name] for name in names), True) for names in schema.indexes
         ]
         self._searches: dict[int, int] = {}  # column → how often the table was searched by it
-
-    def default_row(self, uuid: str) -> Row:
-        """A row that has nothing but defaults."""
-        return Row(uuid, self.defaults)
 
     def search_index(self, column: Column) -> HashIndex | None:
         """Note that rows are wanted by the value of `column`; make an index when that happens often."""

@@ -18,12 +18,13 @@ from ovsdb.engine.table import HashIndex, Table
 class TxnTable:
     """One table as the transaction sees it.  `changes` also has rows that came and went."""
 
-    __slots__ = ("_found", "changes", "row_count", "table")
+    __slots__ = ("_found", "changes", "inserts_only", "row_count", "table")
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.changes: dict[str, RowChange] = {}
         self.row_count = len(table.rows)
+        self.inserts_only = True  # nothing was modified or deleted: much need not be looked at in the end
         # Index → key → rows that had this key at some time in this transaction; what is found is checked
         # again.
         self._found: dict[HashIndex, dict[object, list[str]]] = {}
@@ -111,6 +112,7 @@ class TxnTable:
 
     def modify(self, row: Row, values: dict[int, Value], deltas: dict[int, Delta | None]) -> Row:
         """Change columns of a row; `deltas` says how, with None for columns to compare in the end."""
+        self.inserts_only = False
         changed = row.replace(values)
         change = self.changes.get(row.uuid)
         if change is None:
@@ -127,6 +129,7 @@ class TxnTable:
 
     def delete(self, row: Row) -> None:
         """Take a row out."""
+        self.inserts_only = False
         change = self.changes.get(row.uuid)
         if change is None:
             self.changes[row.uuid] = RowChange(row, None, {})
@@ -137,6 +140,8 @@ class TxnTable:
 
     def settle(self) -> None:
         """Drop what has not changed in the end, and say of each modified set and map what left and came."""
+        if self.inserts_only:
+            return
         self.changes = {
             uuid: change for uuid, change in self.changes.items() if _settle_row(self.table, change)
         }

@@ -10,7 +10,6 @@ treat both alike.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 JsonObject = dict[str, object]
@@ -42,24 +41,26 @@ class Failed(NamedTuple):
 Verdict = Accepted | Conflict | Failed
 
 
-@dataclass
 class Ticket:
     """The answer to a proposal: there already, or still to come."""
 
-    verdict: Verdict | None = None
-    _waiting: list[Callable[[Verdict], None]] = field(default_factory=list)
+    __slots__ = ("_waiting", "verdict")
+
+    def __init__(self, verdict: Verdict | None = None) -> None:
+        self.verdict = verdict
+        self._waiting: tuple[Callable[[Verdict], None], ...] = ()
 
     def when_done(self, callback: Callable[[Verdict], None]) -> None:
         """Call back with the verdict, now or once there is one."""
         if self.verdict is None:
-            self._waiting.append(callback)
+            self._waiting += (callback,)
         else:
             callback(self.verdict)
 
     def resolve(self, verdict: Verdict) -> None:
         """Give the answer; for stores only, and once."""
         self.verdict = verdict
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for callback in waiting:
             callback(verdict)
 

@@ -47,7 +47,7 @@ def failure(results: list[Any]) -> tuple[int, str] | None:
 def check_summaries(database: Database) -> None:
     """What the tables keep beside rows is what the rows say."""
     fresh = Database(database.schema)
-    record = orjson.loads(orjson.dumps(database.snapshot_record()))
+    record = orjson.loads(database.snapshot_record() or b"{}")
     ephemeral = any(not c.persistent for t in database.tables.values() for c in t.columns)
     if ephemeral:  # not in a snapshot: references from there are lost with them
         return

@@ -62,7 +62,7 @@ def test_any_transaction_has_an_answer(r: random.Random, junk: Any) -> None:
 def test_any_record_is_a_change_or_an_error(r: random.Random, junk: Any) -> None:
     maker, schema, database = filled(r)
     outcome = database.execute(maker.transaction(schema))
-    record = {} if outcome.changeset is None else database.changeset_to_record(outcome.changeset)
-    broken = replaced(r, {**record, "_is_diff": True}, junk)
+    record = b"" if outcome.changeset is None else database.changeset_to_record(outcome.changeset)
+    broken = replaced(r, {**orjson.loads(record or b"{}"), "_is_diff": True}, junk)
     with suppress(OvsdbError):
         database.apply(database.changeset_from_record(broken))
