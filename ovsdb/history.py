@@ -26,7 +26,9 @@ class _Entry:
         self.changes = changes
         self.id = id_  # of the position after it
         self.restored = restored  # read from the log, where ephemeral columns are missing
-        self.rows = sum(map(len, changes.tables.values()))
+        self.rows = 0
+        for rows in changes.tables.values():
+            self.rows += len(rows)
 
 
 class History:

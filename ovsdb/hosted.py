@@ -20,14 +20,14 @@ from appctl import vlog
 from ovsdb.engine.changes import Changeset
 from ovsdb.engine.database import Database, Outcome
 from ovsdb.engine.ops import Context
-from ovsdb.engine.row import Row, new_uuid
+from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
 from ovsdb.history import History
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.schema import Schema
-from ovsdb.storage.base import Accepted, Conflict, Storage, StorageError, StoredRecord, Verdict
+from ovsdb.storage.base import Accepted, Conflict, Storage, StorageError, StoredRecord, Verdict, new_id
 from ovsdb.storage.file import FileStorage
 from ovsdb.trigger import TriggerQueue
 from rpc.jsonvalue import encode
@@ -189,7 +189,7 @@ class HostedDatabase:
     def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
         record = self.database.changeset_to_record(changes)
         if not record:  # only ephemeral columns: nothing to write
-            self._commit(transaction, outcome, changes, new_uuid())
+            self._commit(transaction, outcome, changes, new_id())
             return
         body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
@@ -273,7 +273,7 @@ class HostedDatabase:
         if outcome.changeset is None:
             raise AssertionError(f"{self.name}: {outcome.results}")
         if outcome.changeset:
-            self._commit(None, outcome, outcome.changeset, new_uuid())
+            self._commit(None, outcome, outcome.changeset, new_id())
             self._run_concerned(time.monotonic())
 
     # --- monitors

@@ -209,6 +209,11 @@ def _join(tables: Iterable[tuple[str, bytes]]) -> bytes:
     return b",".join([orjson.dumps(name) + b":" + rows for name, rows in tables if rows])
 
 
+def _uuid(position: str) -> str:
+    """The id of a position as clients see it; `position` is 32 hexadecimal digits."""
+    return f"{position[:8]}-{position[8:12]}-{position[12:16]}-{position[16:20]}-{position[20:]}"
+
+
 class Monitor:
     """One monitor of one session."""
 
@@ -227,8 +232,9 @@ class Monitor:
         """The result of the request; `last_id` is for monitor_cond_since, empty for the others."""
         if self._method != b"update3":
             return orjson.Fragment(self.spec.initial())
-        position = self.database.history.find(last_id, survives_restart=not self.spec.has_ephemeral())
-        head = self.database.history.head_id
+        history = self.database.history
+        position = history.find(last_id.replace("-", ""), survives_restart=not self.spec.has_ephemeral())
+        head = _uuid(history.head_id)
         if position is None:
             return [False, head, orjson.Fragment(self.spec.initial())]
         return [True, head, orjson.Fragment(self.database.update_since(position, self.spec) or b"{}")]
@@ -248,7 +254,9 @@ class Monitor:
         return message
 
     def _notification(self, update: bytes) -> bytes:
-        last_id = b'"%b",' % self.database.history.head_id.encode() if self._method == b"update3" else b""
+        last_id = b""
+        if self._method == b"update3":
+            last_id = b'"%b",' % _uuid(self.database.history.head_id).encode()
         return b'{"id":null,"method":"%b","params":[%b,%b%b]}' % (self._method, self._key, last_id, update)
 
     def change_conditions(self, json: object, key: bytes) -> list[bytes]:

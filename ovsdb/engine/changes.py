@@ -45,12 +45,16 @@ class Changeset:
 
     __slots__ = ("comment", "references", "tables")
 
-    def __init__(self, tables: dict[str, dict[str, RowChange]], comment: str = "") -> None:
+    def __init__(
+        self,
+        tables: dict[str, dict[str, RowChange]],
+        comment: str = "",
+        references: dict[str, dict[str, int]] | None = None,
+    ) -> None:
         self.tables = tables  # table → UUID → change; no table is empty
         self.comment = comment  # of the "comment" operations
-        # table → UUID → by how much the number of strong references to the row changes; filled in by
-        # integrity
-        self.references: dict[str, dict[str, int]] = {}
+        # table → UUID → by how much the number of strong references to the row changes
+        self.references = references or {}
 
     def __bool__(self) -> bool:
         return bool(self.tables)
@@ -121,8 +125,9 @@ def row_json(row: Row, columns: Iterable[Column]) -> bytes:
 def row_json_without_defaults(row: Row, columns: Iterable[Column]) -> bytes:
     """A <row> with those of the given columns that do not have the default value."""
     members = []
+    values = row.values
     for column in columns:
-        value = column.get(row)
+        value = values[column.index] if column.index >= 0 else column.get(row)
         if value is not column.default and value != column.default:  # mostly the very object
             members.append(column.prefix + column.wire(row))
     return b"{" + b",".join(members) + b"}"

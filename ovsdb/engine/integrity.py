@@ -30,22 +30,25 @@ def commit(txn: Transaction) -> Changeset:
 
     Raises ReferentialIntegrityViolation or ConstraintViolation.
     """
-    for changed in txn.txn_tables.values():
-        changed.settle()
-    counts = _count_references(txn)
-    _check_references(txn, counts)
-    _collect_garbage(txn, counts)
-    _check_row_counts(txn)
-    while _drop_weak_references(txn, counts):
-        _collect_garbage(txn, counts)
+    alone = True  # only rows that refer to nothing and need nobody to refer to them came
     for target in txn.txn_tables.values():
+        target.settle()
+        alone = alone and target.inserts_only and target.table.stands_alone
+    counts = {} if alone else _count_references(txn)
+    if not alone:
+        _check_references(txn, counts)
+        _collect_garbage(txn, counts)
+    _check_row_counts(txn)
+    while not alone and _drop_weak_references(txn, counts):
+        _collect_garbage(txn, counts)
+    tables = {}
+    for name, target in txn.txn_tables.items():
         for index in target.table.indexes:
             if index.unique:
                 check_unique(target, index)
-    tables = {name: target.changes for name, target in txn.txn_tables.items() if target.changes}
-    changeset = Changeset(tables, "\n".join(txn.comments))
-    changeset.references = counts
-    return changeset
+        if target.changes:
+            tables[name] = target.changes
+    return Changeset(tables, "\n".join(txn.comments), counts)
 
 
 # --- references in values
@@ -193,7 +196,7 @@ def _collect_garbage(txn: Transaction, counts: Counts) -> None:
 
 def _check_row_counts(txn: Transaction) -> None:
     for target in txn.txn_tables.values():
-        limit = target.table.schema.max_rows
+        limit = target.table.max_rows
         if limit is not None and target.row_count > limit:
             raise ConstraintViolation(
                 f'transaction causes "{target.table.name}" table to contain {target.row_count} rows, greater '

@@ -180,9 +180,11 @@ class Table:
                 check_value(column.type, column.default)
             except ConstraintViolation as error:
                 self.invalid_defaults[column.name] = error.details
+        self.max_rows = schema.max_rows
         self.strong_columns = tuple(column for column in self.columns if column.has_strong)
         self.persistent_columns = tuple(column for column in self.columns if column.persistent)
         self.weak_columns = tuple(column for column in self.columns if column.has_weak)
+        self.stands_alone = schema.is_root and not self.strong_columns and not self.weak_columns
         self.rows: dict[str, Row] = {}
         self.references: dict[str, int] = {}  # row → number of strong references to it; absent: none
         # Row, or what once was one → the rows that weakly refer to it, by table and UUID, with how often.

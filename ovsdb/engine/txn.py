@@ -100,8 +100,9 @@ class TxnTable:
         """Put a new row in; its UUID must be free."""
         self.changes[row.uuid] = RowChange(None, row, {})
         self.row_count += 1
-        for index, overlay in self._found.items():
-            overlay.setdefault(index.key(row), []).append(row.uuid)
+        if self._found:
+            for index, overlay in self._found.items():
+                overlay.setdefault(index.key(row), []).append(row.uuid)
 
     def is_taken(self, uuid: str) -> bool:
         """Whether a new row may not have this UUID: there is such a row, or one was deleted a moment ago."""

@@ -2,7 +2,7 @@
 
 A store is a log: first the schema, then one record for each transaction, in the order of commits. Each
 position in the log has an id, derived from the records up to it, so that two stores with equal ids hold
-equal records.
+equal records. An id is 32 hexadecimal digits; clients see it as a UUID.
 
 Rule: a proposal names the id it was computed on. A store that has moved on since refuses it, and the caller
 computes anew. A file never moves by itself and answers at once; a distributed store answers later. Callers
@@ -10,10 +10,16 @@ treat both alike.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from os import urandom
 from typing import NamedTuple, Protocol
 
 JsonObject = dict[str, object]
-ZERO_ID = "00000000-0000-0000-0000-000000000000"
+ZERO_ID = "0" * 32
+
+
+def new_id() -> str:
+    """The id of a position that no store knows: of a commit that wrote nothing."""
+    return urandom(16).hex()
 
 
 class StorageError(Exception):
@@ -23,7 +29,7 @@ class StorageError(Exception):
 class Accepted(NamedTuple):
     """The record is in the log."""
 
-    id: str  # the position after the record, in the form of a UUID
+    id: str  # the position after the record
 
 
 class Conflict(NamedTuple):

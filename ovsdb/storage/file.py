@@ -66,7 +66,7 @@ def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> Non
             raise FileIOError(path, "create failed", e) from None
         try:
             for body in (orjson.dumps(schema), *records):
-                _write_all(fd, record.format_record(body).data)
+                _write_all(fd, record.format_record(body)[0])
             os.fsync(fd)
             _sync_directory(path)
         except OSError as e:
@@ -285,9 +285,9 @@ class FileStorage:
                 with contextlib.suppress(PermissionError):
                     os.fchown(fd, status.st_uid, status.st_gid)
             os.fchmod(fd, status.st_mode & 0o7777)
-            _write_all(fd, record.format_record(orjson.dumps(self.schema)).data)
+            _write_all(fd, record.format_record(orjson.dumps(self.schema))[0])
             for body in bodies:
-                _write_all(fd, record.format_record(body).data)
+                _write_all(fd, record.format_record(body)[0])
             os.fsync(fd)
             os.rename(temporary, target)
             _sync_directory(target)

@@ -16,7 +16,7 @@ class MemoryStorage:
     def __init__(self, schema: JsonObject, name: str = "memory", *, delayed: bool = False) -> None:
         self.name = name
         self.schema = schema
-        self.head = record.next_id(ZERO_ID, record.format_record(orjson.dumps(schema)).digest)
+        self.head = record.next_id(ZERO_ID, record.format_record(orjson.dumps(schema))[1])
         self.bodies: list[bytes] = []
         self._delayed = delayed
         self._open: list[tuple[Ticket, bytes, str]] = []
@@ -44,7 +44,7 @@ class MemoryStorage:
                 ticket.resolve(Conflict(self.head))
                 continue
             self.bodies.append(body)
-            self.head = record.next_id(self.head, record.format_record(body).digest)
+            self.head = record.next_id(self.head, record.format_record(body)[1])
             ticket.resolve(Accepted(self.head))
 
     def compact(self, bodies: Iterable[bytes]) -> None:

@@ -19,13 +19,6 @@ class Header(NamedTuple):
     digest: str  # SHA-1 of the second line, 40 hexadecimal digits
 
 
-class Encoded(NamedTuple):
-    """A record ready to be written."""
-
-    data: bytes
-    digest: str
-
-
 def parse_header(line: bytes) -> Header | None:
     """Read a header line (with its line feed); None if it is none."""
     found = _HEADER.fullmatch(line)
@@ -39,14 +32,13 @@ def digest_of(second_line: bytes) -> str:
     return hashlib.sha1(second_line, usedforsecurity=False).hexdigest()
 
 
-def format_record(body: bytes) -> Encoded:
-    """Make a record of a JSON object without line feeds."""
+def format_record(body: bytes) -> tuple[bytes, str]:
+    """Make a record of a JSON object without line feeds: its bytes, and its checksum."""
     line = body + b"\n"
     digest = digest_of(line)
-    return Encoded(b"OVSDB JSON %d %s\n%s" % (len(line), digest.encode(), line), digest)
+    return b"OVSDB JSON %d %b\n%b" % (len(line), digest.encode(), line), digest
 
 
 def next_id(previous: str, digest: str) -> str:
     """The id of the position after a record with this checksum: a hash of the whole log."""
-    raw = hashlib.sha1(f"{previous} {digest}".encode(), usedforsecurity=False).hexdigest()
-    return f"{raw[:8]}-{raw[8:12]}-5{raw[13:16]}-a{raw[17:20]}-{raw[20:32]}"
+    return hashlib.sha1((previous + digest).encode(), usedforsecurity=False).hexdigest()[:32]

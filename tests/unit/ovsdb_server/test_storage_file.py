@@ -90,7 +90,7 @@ def test_the_log_ends_at_damage_and_goes_on_from_there(path: Path, storage: File
     storage.close()
     good = path.stat().st_size
     with path.open("ab") as f:
-        f.write(b"hello\n" + record.format_record(b'{"_date":2}').data)
+        f.write(b"hello\n" + record.format_record(b'{"_date":2}')[0])
     again = FileStorage(path, 0.0)
     assert [stored.value for stored in again.load()] == [{"_date": 1}]
     assert str(again.damage).endswith(f'parse error at offset {good} in header line "hello"')
@@ -127,8 +127,8 @@ def test_a_rejected_record_is_cut_off_with_what_follows(path: Path, storage: Fil
             "have SHA-1 hash 5f36b2ea290645ee34d943220a14b54ee5ea5be5",
         ),
         (b"OVSDB CLUSTER 3 " + b"0" * 40 + b"\n{}\n", "clustered databases are not supported"),
-        (record.format_record(b"[]").data, "3 bytes starting at offset 54 are not a JSON object"),
-        (record.format_record(b"{x").data, "3 bytes starting at offset 54 are not valid JSON"),
+        (record.format_record(b"[]")[0], "3 bytes starting at offset 54 are not a JSON object"),
+        (record.format_record(b"{x")[0], "3 bytes starting at offset 54 are not valid JSON"),
     ],
 )
 def test_a_file_without_a_schema_is_refused_by_name(tmp_path: Path, data: bytes, message: str) -> None:
