@@ -7,6 +7,7 @@ kept for receive().
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -19,18 +20,10 @@ from typing import Self
 
 from rpc.address import ActiveAddress, TcpAddress, UnixAddress
 from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, RemoteError, Timeout
-from rpc.framing import DEFAULT_MAX_BYTES, Framer, FramingError
+from rpc.framing import DEFAULT_MAX_BYTES
+from rpc.incoming import Incoming
 from rpc.jsonvalue import Encodable, Json
-from rpc.message import (
-    Message,
-    MessageError,
-    Reply,
-    Request,
-    encode_notification,
-    encode_request,
-    encode_result,
-    parse,
-)
+from rpc.message import Message, Reply, Request, encode_notification, encode_request, encode_result
 from rpc.unixsocket import short_name
 
 CHUNK = 1 << 16
@@ -42,10 +35,9 @@ class Connection:
     def __init__(self, sock: socket.socket, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         sock.setblocking(False)
         self._socket = sock
-        self._framer = Framer(max_bytes)
-        self._received: deque[Message] = (
-            deque()
-        )  # in order of arrival; echo requests and awaited replies are not here
+        self._incoming = Incoming(max_bytes)
+        # In order of arrival; echo requests and awaited replies are not here.
+        self._received: deque[Message] = deque()
         self._next_id = 0
 
     @classmethod
@@ -108,21 +100,23 @@ class Connection:
 
     def _fill(self, deadline: float | None) -> None:
         """Waits for bytes and takes in the messages that they complete."""
+        self._incoming.check()
         data = self._read_nowait()
         while data is None:
             _wait(self._socket, select.POLLIN, deadline)
             data = self._read_nowait()
         if not data:
             raise ConnectionLost(END_OF_FILE)
-        try:
-            messages = [parse(document) for document in self._framer.feed(data)]
-        except (FramingError, MessageError) as error:
-            raise ConnectionLost(f"protocol error: {error}") from error
-        for message in messages:
+        echoes = []
+        for message in self._incoming.feed(data):
             if isinstance(message, Request) and message.method == "echo":
-                self._send(encode_result(message.params, message.id), deadline)
+                echoes.append(message)
             else:
                 self._received.append(message)
+        # Last, since it may fail; and who has left needs no answer, but what it said is to be heard.
+        with contextlib.suppress(ConnectionLost):
+            for echo in echoes:
+                self._send(encode_result(echo.params, echo.id), deadline)
 
     def _read_nowait(self) -> bytes | None:
         try:

@@ -17,8 +17,9 @@ import trio
 
 from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
 from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, ListenError
-from rpc.framing import DEFAULT_MAX_BYTES, Framer, FramingError
-from rpc.message import Message, MessageError, parse
+from rpc.framing import DEFAULT_MAX_BYTES
+from rpc.incoming import Incoming
+from rpc.message import Message
 from rpc.unixsocket import absolute, short_name
 
 CHUNK = 1 << 16
@@ -120,7 +121,7 @@ class MessageStream:
 
     def __init__(self, stream: trio.abc.Stream, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._stream = stream
-        self._framer = Framer(max_bytes)
+        self._incoming = Incoming(max_bytes)
         self._received: deque[Message] = deque()
         self._sending = trio.StrictFIFOLock()
 
@@ -141,16 +142,14 @@ class MessageStream:
         Nothing is lost when it is cancelled.
         """
         while not self._received:
+            self._incoming.check()
             try:
                 data = await self._stream.receive_some(CHUNK)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise ConnectionLost(_reason(error)) from error
             if not data:
                 raise ConnectionLost(END_OF_FILE)
-            try:
-                self._received.extend([parse(document) for document in self._framer.feed(bytes(data))])
-            except (FramingError, MessageError) as error:
-                raise ConnectionLost(f"protocol error: {error}") from error
+            self._received.extend(self._incoming.feed(bytes(data)))
         return self._received.popleft()
 
     async def aclose(self) -> None:

@@ -29,6 +29,7 @@ PURE = {  # no I/O, nothing asynchronous: these modules import none of IO
     "ovsdb/client/replica.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/transaction.py": {"trio", "socket", "os", "time", "select"},
     "rpc/framing.py": {"trio", "socket", "os", "time", "select"},
+    "rpc/incoming.py": {"trio", "socket", "os", "time", "select"},
     "rpc/message.py": {"trio", "socket", "os", "time", "select"},
     "rpc/reconnect.py": {"trio", "socket", "os", "time", "select"},
     "switching": {"trio", "socket", "os", "time", "select"},

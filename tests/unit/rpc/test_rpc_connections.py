@@ -114,6 +114,53 @@ def test_the_loss_of_a_connection_says_why(sent: bytes, reason: str) -> None:
         assert reason in caught.value.reason
 
 
+FAULTS = [(b'{"a" 1}', "protocol error"), (b"[]", "not a JSON object")]
+
+
+@pytest.mark.parametrize(("fault", "reason"), FAULTS)
+def test_what_came_before_a_fault_is_received_before_the_error(fault: bytes, reason: str) -> None:
+    connection, peer = pair()
+    with connection, peer:
+        peer.sendall(
+            encode_request("echo", [], "echo") + encode_notification("n", []) + encode_result(1, 0) + fault
+        )
+        assert connection.call("m", [], soon()) == 1
+        assert connection.receive(soon()) == Notification("n", [])
+        for _ in range(2):
+            with pytest.raises(ConnectionLost, match=reason):
+                connection.receive(soon())
+        assert encode_result([], "echo") in peer.recv(1000)
+
+
+@pytest.mark.parametrize(("fault", "reason"), FAULTS)
+def test_a_trio_stream_receives_what_came_before_a_fault(fault: bytes, reason: str) -> None:
+    async def main() -> None:
+        ours, theirs = trio.socket.socketpair()
+        with theirs:
+            stream = MessageStream(trio.SocketStream(ours))
+            await theirs.send(encode_notification("a", []) + encode_notification("b", []) + fault)
+            assert [await stream.receive() for _ in range(2)] == [
+                Notification("a", []),
+                Notification("b", []),
+            ]
+            for _ in range(2):
+                with pytest.raises(ConnectionLost, match=reason):
+                    await stream.receive()
+            await stream.aclose()
+
+    trio.run(main)
+
+
+def test_what_a_peer_said_before_it_left_is_received_though_its_echo_cannot_be_answered() -> None:
+    connection, peer = pair()
+    with connection:
+        peer.sendall(encode_request("echo", [], "echo") + encode_notification("n", []))
+        peer.close()
+        assert connection.receive(soon()) == Notification("n", [])
+        with pytest.raises(ConnectionLost):
+            connection.receive(soon())
+
+
 def test_more_than_the_kernel_buffers_is_sent() -> None:
     connection, peer = pair()
     with connection, peer:
