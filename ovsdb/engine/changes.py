@@ -1,4 +1,4 @@
-"""What a transaction changed, and everything that is made from it: updates for monitors, merged history.
+"""What a transaction changed, what several of them make together, and rows and differences as JSON.
 
 A Changeset holds, for each table and row, the old and the new row and, for a row that stays, which columns
 changed and how.  `merge(a, b)` is the change that a and then b make together; what cancels out is gone.
@@ -6,7 +6,7 @@ changed and how.  `merge(a, b)` is the change that a and then b make together; w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import orjson
 
@@ -114,7 +114,7 @@ def merge(tables: dict[str, Table], first: Changeset, second: Changeset) -> Chan
     return Changeset(merged, comment)
 
 
-# --- bytes for monitors, storage and select
+# --- bytes for monitors, the log and select
 
 
 def row_json(row: Row, columns: Iterable[Column]) -> bytes:
@@ -141,57 +141,3 @@ def diff_json(column: Column, change: RowChange) -> bytes:
         return column.wire(change.new)
     diff: Value = diff_of_delta(column.type, delta)
     return orjson.dumps(format_datum(diff_type(column.type), diff))
-
-
-def _changed(columns: Sequence[Column], change: RowChange) -> list[Column]:
-    """Those of the columns that are modified; `_version` is, whenever a row is."""
-    return [c for c in columns if c.index in change.deltas or c.name == "_version"]
-
-
-def update(change: RowChange, columns: Sequence[Column]) -> bytes | None:
-    """The <row-update> of RFC 7047, section 4.1.6, or None if none of the columns changed.
-
-    {"new"} of an inserted row, {"old"} of a deleted one, {"old": changed columns, "new": all} of a modified
-    one.
-    """
-    if change.old is None:
-        assert change.new is not None
-        return b'{"new":' + row_json(change.new, columns) + b"}"
-    if change.new is None:
-        return b'{"old":' + row_json(change.old, columns) + b"}"
-    changed = _changed(columns, change)
-    if not changed:
-        return None
-    return b'{"old":' + row_json(change.old, changed) + b',"new":' + row_json(change.new, columns) + b"}"
-
-
-def initial_update(row: Row, columns: Sequence[Column]) -> bytes:
-    """The <row-update> of a row in the reply to "monitor"."""
-    return b'{"new":' + row_json(row, columns) + b"}"
-
-
-def update2(change: RowChange, columns: Sequence[Column]) -> bytes | None:
-    """The <row-update2> of ovsdb-server(7), section 4.1.14, or None if none of the columns changed."""
-    if change.old is None:
-        assert change.new is not None
-        return insert_update2(change.new, columns)
-    if change.new is None:
-        return DELETE_UPDATE2
-    changed = _changed(columns, change)
-    if not changed:
-        return None
-    members = [column.prefix + diff_json(column, change) for column in changed]
-    return b'{"modify":{' + b",".join(members) + b"}}"
-
-
-DELETE_UPDATE2 = b'{"delete":null}'
-
-
-def insert_update2(row: Row, columns: Sequence[Column]) -> bytes:
-    """The <row-update2> of a row that was inserted, or that has begun to match a condition."""
-    return b'{"insert":' + row_json_without_defaults(row, columns) + b"}"
-
-
-def initial_update2(row: Row, columns: Sequence[Column]) -> bytes:
-    """The <row-update2> of a row in the reply to "monitor_cond"."""
-    return b'{"initial":' + row_json_without_defaults(row, columns) + b"}"

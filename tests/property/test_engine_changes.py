@@ -7,10 +7,11 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 
 from ovsdb.datum import apply_diff, default_value, diff_type, parse_datum
-from ovsdb.engine.changes import Changeset, initial_update2, merge, update, update2
+from ovsdb.engine.changes import Changeset, merge
 from ovsdb.engine.database import DIFF_MEMBER, Database
 from ovsdb.schema import Schema
 from tests.kit.strategies import histories
+from tests.kit.watching import Watch
 from tests.property.test_engine_against_naive import contents
 
 RELAXED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,14 +48,13 @@ class Watcher:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in database.tables}
+        self.watches = {name: Watch(table) for name, table in database.tables.items()}
 
     def see(self, changeset: Changeset) -> None:
         for name, changes in changeset.tables.items():
             table, rows = self.database.tables[name], self.rows[name]
             for uuid, change in changes.items():
-                seen = update2(change, table.columns)
-                assert seen is not None
-                ((kind, wire),) = orjson.loads(seen).items()
+                ((kind, wire),) = self.watches[name].update(change, 2).items()
                 if kind == "delete":
                     del rows[uuid]
                 elif kind == "insert":
@@ -163,9 +163,7 @@ def test_update_has_old_values_of_changed_columns_and_all_new_ones(history: Hist
         for name, changes in changeset.tables.items():
             table = database.tables[name]
             for change in changes.values():
-                encoded = update(change, table.columns)
-                assert encoded is not None
-                wire = orjson.loads(encoded)
+                wire = Watch(table).update(change, 1)
                 if change.old is not None and change.new is not None:
                     assert set(wire["old"]) == {table.columns[place].name for place in change.deltas}
                     assert set(wire["new"]) == {column.name for column in table.columns}
@@ -181,8 +179,9 @@ def test_initial_updates_are_what_inserts_were(history: History) -> None:
     for _ in committed(database, history[1]):
         pass
     for table in database.tables.values():
-        for row in table.rows.values():
-            wire = orjson.loads(initial_update2(row, table.columns))["initial"]
+        initial = Watch(table).initial(2)
+        assert initial.keys() == table.rows.keys()
+        for uuid, row in table.rows.items():
             for column in table.columns:
                 value = row.values[column.index]
-                assert (column.name in wire) == (value != default_value(column.type))
+                assert (column.name in initial[uuid]["initial"]) == (value != default_value(column.type))

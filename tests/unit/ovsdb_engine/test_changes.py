@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import orjson
 import pytest
 
-from ovsdb.engine.changes import Changeset, merge, update, update2
+from ovsdb.engine.changes import Changeset, merge
+from tests.kit.watching import Watch
 from tests.unit.ovsdb_engine.engine_bench import UUIDS, Bench
 
 
@@ -30,8 +30,7 @@ class Followed:
     def seen(self, *names: str, version: int = 2) -> Any:
         table = self.bench.database.tables["Thing"]
         (change,) = self.merged.tables["Thing"].values()
-        encoded = (update2 if version == 2 else update)(change, [table.by_name[name] for name in names])
-        return None if encoded is None else orjson.loads(encoded)
+        return Watch(table, *names).update(change, version)
 
 
 INSERT = {"op": "insert", "table": "Thing", "uuid": UUIDS[0], "row": {"i": 1, "few": ["set", [1, 2]]}}
