@@ -104,10 +104,6 @@ class Module:
         self.levels[destination] = level
         self.threshold = max(self.levels.values())
 
-    def emer(self, text: str, *args: object) -> None:
-        """A failure that ends the program."""
-        self.log(Level.EMER, text, *args)
-
     def err(self, text: str, *args: object) -> None:
         """An operation failed; somebody should look."""
         self.log(Level.ERR, text, *args)
@@ -136,10 +132,6 @@ class Module:
 
             for line in traceback.format_exc().splitlines():
                 _write(self, Level.ERR, line, console=False)
-
-    def is_enabled(self, level: Level) -> bool:
-        """Whether a message would go anywhere: to spare the making of an expensive one."""
-        return self.threshold >= level
 
     def log(self, level: Level, text: str, *args: object) -> None:
         """`text` % `args`, at `level`."""

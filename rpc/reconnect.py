@@ -132,10 +132,6 @@ class Reconnect:
             return self.entered + self.timing.probe_interval
         return None
 
-    def is_connected(self) -> bool:
-        """Whether messages can be sent."""
-        return self.state in CONNECTED_STATES
-
     def _set_backoff(self) -> None:
         """Doubles the wait, or starts over after a connection that lived longer than the wait before it.
 

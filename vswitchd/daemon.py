@@ -19,7 +19,6 @@ from ovsdb.client.replica import Change
 from ovsdb.client.transaction import Transaction, TransactionError, by_uuid, check_results, format_row
 from ovsdb.client.trio_client import Database, Lock
 from rpc.errors import ConnectionLost, RemoteError
-from rpc.jsonvalue import Json
 from vswitchd import rows
 from vswitchd.commands import revalidate
 from vswitchd.linkwatch import LinkWatch
@@ -141,11 +140,11 @@ class Daemon:
         if not writes or schema is None:
             return
         transaction = Transaction()
+        transaction.require_lock(LOCK)
         for (table, uuid), columns in writes.items():
             transaction.update(table, by_uuid(uuid), format_row(schema.tables[table], columns))
-        operations: list[Json] = [{"op": "assert", "lock": LOCK}, *transaction.operations]
         try:
-            check_results(await self._db.transact(operations))
+            check_results(await self._db.transact(transaction.operations))
         except (ConnectionLost, RemoteError, TransactionError) as error:
             log.warn("could not update the database: %s", error)
 

@@ -52,13 +52,14 @@ def test_levels_decide_what_is_written(log_file: Path) -> None:
     log.dbg("wanted")
     vlog.module("unit_b").dbg("of another")
     vlog.set_from_text("file:off")
-    log.emer("off is off")
+    log.log(Level.EMER, "off is off")
     assert lines(log_file)[1:] == ["unit_a|DBG|wanted"]
 
 
 def test_a_module_made_later_has_the_levels_set_before(log_file: Path) -> None:
     vlog.set_from_text("file,dbg")
-    assert vlog.module("unit_made_later").is_enabled(Level.DBG)
+    vlog.module("unit_made_later").dbg("seen")
+    assert lines(log_file)[-1] == "unit_made_later|DBG|seen"
 
 
 def test_console_lines_go_to_stderr(state: None, capfd: pytest.CaptureFixture[str]) -> None:
