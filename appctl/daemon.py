@@ -229,7 +229,8 @@ def _fork_daemon(options: Options) -> int | None:
         if pid:
             vlog.set_program(options.program, "monitor")
             process.set_name("monitor")
-            _notify(outer)
+            _set_monitor_title(options, pid, "healthy")
+            _notify(outer)  # only now: whoever started it finds it under its name
             if options.detach:
                 _close_standard_files()
             startup = _monitor(options, pid)
@@ -266,9 +267,7 @@ def _monitor(options: Options, pid: int) -> int | None:
     """Waits for the daemon to end, and starts it again after a crash. Returns only in a new daemon."""
     crashes = 0
     last_restart = -RESTART_INTERVAL
-    status_text = "healthy"
     while True:
-        process.set_title(f"{options.program}: monitoring pid {pid} ({status_text})")
         _, status = os.waitpid(pid, 0)
         text = f"pid {pid} died, {process.describe_status(status)}"
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) in RESTART_SIGNALS):
@@ -289,6 +288,11 @@ def _monitor(options: Options, pid: int) -> int | None:
             process.set_name(options.program)
             vlog.set_program(options.program, options.program)
             return startup
+        _set_monitor_title(options, pid, status_text)
+
+
+def _set_monitor_title(options: Options, pid: int, status: str) -> None:
+    process.set_title(f"{options.program}: monitoring pid {pid} ({status})")
 
 
 def _notify(descriptor: int | None) -> None:

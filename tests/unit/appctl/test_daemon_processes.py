@@ -1,5 +1,6 @@
 """The life of a daemon, on the smallest one there is."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,6 +36,12 @@ class Home:
     def pid(self) -> int:
         return int((self.path / f"{NAME}.pid").read_text())
 
+    def has_other_pid(self, pid: int) -> bool:
+        """Whether the pidfile is there, and another process's."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.pid() != pid
+        return False
+
     def files(self, pattern: str) -> list[str]:
         return sorted(path.name for path in self.path.glob(pattern))
 
@@ -50,8 +57,17 @@ def parent(pid: int) -> int:
 
 
 def gone(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or ") Z " in stat.read_text()
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it goes while it is being read
+        return True
+
+
+def command_name(pid: int) -> str:
+    """Empty if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
 
 
 @pytest.fixture
@@ -63,7 +79,7 @@ def home() -> Iterator[Home]:
         finally:
             pids = it.pids | ({it.pid()} if it.files("*.pid") else set())
             for pid in pids:
-                if not gone(pid) and NAME in Path(f"/proc/{pid}/comm").read_text():
+                if NAME in command_name(pid) and not gone(pid):
                     os.kill(pid, signal.SIGTERM)
             for pid in pids:
                 it.wait(lambda pid=pid: gone(pid))  # type: ignore[misc]
@@ -131,15 +147,13 @@ def test_the_monitor_restarts_what_crashed_and_leaves_with_what_ended(home: Home
     assert Path(f"/proc/{monitor}/comm").read_text() == "monitor\n"
     assert f"{NAME}: monitoring pid {first} (healthy)" in Path(f"/proc/{monitor}/cmdline").read_text()
     assert home.appctl("crash").returncode == 0
-    home.wait(
-        lambda: (
-            home.files("*.pid") and (home.path / f"{NAME}.pid").read_text().strip() not in ("", str(first))
-        )
-    )
+    home.wait(lambda: home.has_other_pid(first))
     second = home.pid()
     home.pids.add(second)
     assert parent(second) == monitor
     home.wait(lambda: home.appctl("version").returncode == 0)
+    title = f"{NAME}: monitoring pid {second} (1 crashes: pid {first} died"
+    home.wait(lambda: title in Path(f"/proc/{monitor}/cmdline").read_text())
     os.kill(second, signal.SIGTERM)
     home.wait(lambda: gone(monitor))
     assert home.files("*.pid") == home.files("*.ctl") == []
