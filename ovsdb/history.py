@@ -21,7 +21,7 @@ class _Entry:
 
     __slots__ = ("changes", "id", "restored", "rows", "start")
 
-    def __init__(self, start: int, changes: Changeset, id_: str, restored: bool) -> None:
+    def __init__(self, start: int, changes: Changeset, id_: int, restored: bool) -> None:
         self.start = start  # the position before it
         self.changes = changes
         self.id = id_  # of the position after it
@@ -34,7 +34,7 @@ class _Entry:
 class History:
     """Positions are numbers that grow by one with each commit; ids name them to clients."""
 
-    def __init__(self, tables: Mapping[str, Table], head_id: str) -> None:
+    def __init__(self, tables: Mapping[str, Table], head_id: int) -> None:
         self.head = 0
         self.head_id = head_id
         self._tables = dict(tables)
@@ -45,7 +45,7 @@ class History:
         self._tail: Changeset | None = None  # what was asked for last, from _tail_from to the head
         self._tail_from = -1
 
-    def append(self, changes: Changeset, id_: str, *, restored: bool = False) -> None:
+    def append(self, changes: Changeset, id_: int, *, restored: bool = False) -> None:
         """A commit has been made."""
         entry = _Entry(self.head, changes, id_, restored)
         self._entries.append(entry)
@@ -54,7 +54,7 @@ class History:
         self.head_id = id_
         self._tail = None
 
-    def find(self, id_: str, *, survives_restart: bool) -> int | None:
+    def find(self, id_: int, *, survives_restart: bool) -> int | None:
         """The position with this id.
 
         None if it is not known, or is from before a restart that the caller cannot bear.

@@ -226,7 +226,7 @@ class HostedDatabase:
         self._run_concerned(now)
 
     def _commit(
-        self, transaction: Transaction | None, outcome: Outcome, changes: Changeset, id_: str
+        self, transaction: Transaction | None, outcome: Outcome, changes: Changeset, id_: int
     ) -> None:
         self.database.apply(changes)
         self.history.append(changes, id_)

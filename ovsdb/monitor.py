@@ -209,9 +209,10 @@ def _join(tables: Iterable[tuple[str, bytes]]) -> bytes:
     return b",".join([orjson.dumps(name) + b":" + rows for name, rows in tables if rows])
 
 
-def _uuid(position: str) -> str:
-    """The id of a position as clients see it; `position` is 32 hexadecimal digits."""
-    return f"{position[:8]}-{position[8:12]}-{position[12:16]}-{position[16:20]}-{position[20:]}"
+def _uuid(position: int) -> str:
+    """The id of a position as clients see it."""
+    digits = f"{position:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Monitor:
@@ -228,12 +229,12 @@ class Monitor:
         self._method = {"monitor": b"update", "monitor_cond": b"update2"}.get(method, b"update3")
         self._key = key
 
-    def initial(self, last_id: str) -> object:
-        """The result of the request; `last_id` is for monitor_cond_since, empty for the others."""
+    def initial(self, last_id: int) -> object:
+        """The result of the request; `last_id` is a position for monitor_cond_since, 0 for the others."""
         if self._method != b"update3":
             return orjson.Fragment(self.spec.initial())
         history = self.database.history
-        position = history.find(last_id.replace("-", ""), survives_restart=not self.spec.has_ephemeral())
+        position = history.find(last_id, survives_restart=not self.spec.has_ephemeral())
         head = _uuid(history.head_id)
         if position is None:
             return [False, head, orjson.Fragment(self.spec.initial())]

@@ -222,12 +222,12 @@ class Session:
 
     def transacted(self, transaction: Transaction, result: Any) -> None:
         """Answer a transaction, after all updates up to it."""
-        if self.parked:
-            self.parked.pop(transaction.key, None)
         if self.monitors:
             self._flush_monitors()
         self.reply(result, transaction.request_id)
-        self._hub.mark(self)
+        if self.parked and transaction.key in self.parked:
+            del self.parked[transaction.key]
+            self._hub.mark(self)  # it waited: nobody is about to send what this session has to say
 
     def _cancel(self, params: Params) -> None:
         if len(params) == 1 and (transaction := self.parked.get(encode(params[0]))):
@@ -249,7 +249,7 @@ class Session:
         key = encode(params[1])
         if key in self.monitors:
             raise OvsdbSyntaxError("duplicate monitor ID", params[1])
-        last_id = _parse_last_id(params[3]) if method == "monitor_cond_since" else ""
+        last_id = _parse_last_id(params[3]) if method == "monitor_cond_since" else 0
         monitor = database.open_monitor(self, method, key, params[2])
         initial = monitor.initial(last_id)
         self.monitors[key] = monitor
@@ -316,12 +316,12 @@ class Session:
         self._hub.forget(self)
 
 
-def _parse_last_id(json: object) -> str:
+def _parse_last_id(json: object) -> int:
     if not isinstance(json, str):
         raise OvsdbSyntaxError("last-txn-id must be string", json)
     if not is_uuid(json):
         raise OvsdbSyntaxError("last-txn-id must be UUID format.", json)
-    return json.lower()
+    return int(json.replace("-", ""), 16)
 
 
 _METHODS: dict[str, Callable[[Session, Params, Json], Any]] = {

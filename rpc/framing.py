@@ -76,9 +76,10 @@ class Framer:
 
         FramingError: what was read is not JSON, or exceeds a limit; the stream is of no use any more.
         """
-        whole = None if self.pending else self._parse_whole(data)
-        if whole is not None:
-            return [whole]
+        if not self._buffer and not self._backslash:
+            whole = self._parse_whole(data)
+            if whole is not None:
+                return [whole]
         if self._backslash:
             data = self._backslash + data
             self._backslash = b""
@@ -106,7 +107,8 @@ class Framer:
 
         2 µs for an echo; the exact way takes 18.
         """
-        if data[-1:] != b"}" or b"}{" in data or b"\\u0000" in data:
+        # find() takes half of the time of "in", which first tries whether what is sought is a number.
+        if data[-1:] != b"}" or data.find(b"}{") >= 0 or data.find(b"\\u0000") >= 0:
             return None
         if len(data) > self.max_bytes or self.max_depth != MAX_DEPTH:
             return None

@@ -123,11 +123,11 @@ def row_json(row: Row, columns: Iterable[Column]) -> bytes:
 
 
 def row_json_without_defaults(row: Row, columns: Iterable[Column]) -> bytes:
-    """A <row> with those of the given columns that do not have the default value."""
+    """A <row> with those of the given columns, of the schema's own, that do not have the default value."""
     members = []
     values = row.values
     for column in columns:
-        value = values[column.index] if column.index >= 0 else column.get(row)
+        value = values[column.index]
         if value is not column.default and value != column.default:  # mostly the very object
             members.append(column.prefix + column.wire(row))
     return b"{" + b",".join(members) + b"}"

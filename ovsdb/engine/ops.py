@@ -62,23 +62,23 @@ class Blocked(Exception):
         self.timeout_ms = timeout_ms
 
 
-class Step:
-    """One operation that is being executed."""
+class Step(Members):
+    """One operation that is being executed, with its members to be read."""
 
-    __slots__ = ("context", "members", "txn")
+    __slots__ = ("context", "txn")
 
-    def __init__(self, txn: Transaction, context: Context, members: Members) -> None:
+    def __init__(self, txn: Transaction, context: Context, wire: object, what: str) -> None:
+        super().__init__(wire, what)
         self.txn = txn
         self.context = context
-        self.members = members
 
     def table(self) -> TxnTable:
         """The table that the operation names."""
-        name = self.members.required("table", str)
+        name = self.required("table", str)
         if name not in self.txn.tables:
             if not is_identifier(name):
-                raise self.members.error("Type mismatch for member 'table'.")
-            raise self.members.error(f"No table named {name}.")
+                raise self.error("Type mismatch for member 'table'.")
+            raise self.error(f"No table named {name}.")
         return self.txn.table(name)
 
     def permit(self, operation: str, table: TxnTable, rows: list[Row], columns: Iterable[Column]) -> None:
@@ -120,12 +120,11 @@ def parse_columns(table: Table, wire: list[Any] | None) -> list[Column]:
 
 def insert(step: Step) -> object:
     """5.2.1, with "uuid" as an extension."""
-    members = step.members
     target = step.table()
-    name = members.identifier("uuid-name") if "uuid-name" in members.object else None
-    wire = members.required("row", dict)
-    uuid = members.optional("uuid", str)
-    members.finish(("op", "table", "uuid-name", "row", "uuid"))
+    name = step.identifier("uuid-name") if "uuid-name" in step.object else None
+    wire = step.required("row", dict)
+    uuid = step.optional("uuid", str)
+    step.finish(("op", "table", "uuid-name", "row", "uuid"))
     txn, table = step.txn, target.table
     if uuid is not None:
         uuid = _free_uuid(target, uuid)
@@ -167,12 +166,11 @@ def _free_uuid(target: TxnTable, text: str) -> str:
 
 def select(step: Step) -> object:
     """5.2.2.  As in the C server, rows that are equal in all columns wanted appear once; with "sort"."""
-    members = step.members
     target = step.table()
-    where = members.required("where", list)
-    wire = members.optional("columns", list)
-    sort = members.optional("sort", list)
-    members.finish(("op", "table", "where", "columns", "sort"))
+    where = step.required("where", list)
+    wire = step.optional("columns", list)
+    sort = step.optional("sort", list)
+    step.finish(("op", "table", "where", "columns", "sort"))
     condition = parse_condition(target.table, where, step.txn)
     columns = parse_columns(target.table, wire)
     order = [] if sort is None else parse_columns(target.table, sort)
@@ -199,17 +197,16 @@ def _distinct(rows: Iterable[Row], columns: list[Column]) -> dict[object, Row]:
 
 def update(step: Step) -> object:
     """5.2.3."""
-    members = step.members
     target = step.table()
-    where = members.required("where", list)
-    wire = members.required("row", dict)
-    members.finish(("op", "table", "where", "row"))
+    where = step.required("where", list)
+    wire = step.required("row", dict)
+    step.finish(("op", "table", "where", "row"))
     table = target.table
     new = parse_row(table, wire, step.txn)
     for column in new:
         if not column.mutable:
             raise ConstraintViolation(
-                f"Cannot update immutable column {column.name} in table {table.name}.", members.object
+                f"Cannot update immutable column {column.name} in table {table.name}.", step.object
             )
     rows = target.find(parse_condition(table, where, step.txn))
     step.permit("update", target, rows, new)
@@ -222,11 +219,10 @@ def update(step: Step) -> object:
 
 def mutate_rows(step: Step) -> object:
     """5.2.4 ("mutate")."""
-    members = step.members
     target = step.table()
-    where = members.required("where", list)
-    wire = members.required("mutations", list)
-    members.finish(("op", "table", "where", "mutations"))
+    where = step.required("where", list)
+    wire = step.required("mutations", list)
+    step.finish(("op", "table", "where", "mutations"))
     mutations = parse_mutations(target.table, wire, step.txn)
     rows = target.find(parse_condition(target.table, where, step.txn))
     step.permit("mutate", target, rows, [mutation.column for mutation in mutations])
@@ -240,10 +236,9 @@ def mutate_rows(step: Step) -> object:
 
 def delete(step: Step) -> object:
     """5.2.5."""
-    members = step.members
     target = step.table()
-    where = members.required("where", list)
-    members.finish(("op", "table", "where"))
+    where = step.required("where", list)
+    step.finish(("op", "table", "where"))
     rows = target.find(parse_condition(target.table, where, step.txn))
     step.permit("delete", target, rows, ())
     for row in rows:
@@ -253,14 +248,13 @@ def delete(step: Step) -> object:
 
 def wait(step: Step) -> object:
     """5.2.6.  Raises Blocked if the rows are not as they shall be, and there is time left."""
-    members = step.members
-    timeout = members.optional("timeout", int)
-    where = members.required("where", list)
-    columns_wire = members.optional("columns", list)
-    until = members.required("until", str)
-    rows_wire = members.required("rows", list)
+    timeout = step.optional("timeout", int)
+    where = step.required("where", list)
+    columns_wire = step.optional("columns", list)
+    until = step.required("until", str)
+    rows_wire = step.required("rows", list)
     target = step.table()
-    members.finish(("op", "timeout", "where", "columns", "until", "rows", "table"))
+    step.finish(("op", "timeout", "where", "columns", "until", "rows", "table"))
     table = target.table
     condition = parse_condition(table, where, step.txn)
     columns = parse_columns(table, columns_wire)
@@ -296,8 +290,8 @@ def _row_of(table: Table, wire: Any, txn: Transaction) -> Row:
 
 def commit(step: Step) -> object:
     """5.2.7."""
-    durable = step.members.required("durable", bool)
-    step.members.finish(("op", "durable"))
+    durable = step.required("durable", bool)
+    step.finish(("op", "durable"))
     if durable:
         step.txn.durable = True
     return EMPTY
@@ -305,22 +299,22 @@ def commit(step: Step) -> object:
 
 def abort(step: Step) -> object:
     """5.2.8."""
-    step.members.finish(("op",))
+    step.finish(("op",))
     raise Aborted("aborted by request")
 
 
 def comment(step: Step) -> object:
     """5.2.9."""
-    text = step.members.required("comment", str)
-    step.members.finish(("op", "comment"))
+    text = step.required("comment", str)
+    step.finish(("op", "comment"))
     step.txn.comments.append(text)
     return EMPTY
 
 
 def assert_lock(step: Step) -> object:
     """5.2.10 ("assert")."""
-    lock = step.members.identifier("lock")
-    step.members.finish(("op", "lock"))
+    lock = step.identifier("lock")
+    step.finish(("op", "lock"))
     if not step.context.owns_lock(lock):
         raise NotOwner(f"Asserted lock {lock} not held.")
     return EMPTY
@@ -343,13 +337,13 @@ _READ_ONLY = frozenset(("select", "wait", "commit", "abort", "comment", "assert"
 
 def execute(txn: Transaction, context: Context, wire: Any, what: str) -> object:
     """Execute one operation; `what` names it in errors.  Raises an OvsdbError or Blocked."""
-    members = Members(wire, what)
-    name = members.required("op", str)
+    step = Step(txn, context, wire, what)
+    name = step.required("op", str)
     operation = OPERATIONS.get(name)
     if operation is None:
         if not is_identifier(name):
-            raise members.error("Type mismatch for member 'op'.")
-        raise members.error(f'No operation "{name}"')
+            raise step.error("Type mismatch for member 'op'.")
+        raise step.error(f'No operation "{name}"')
     if context.read_only and name not in _READ_ONLY:
         raise NotAllowed(f"{name} operation not allowed when database server is in read only mode")
-    return operation(Step(txn, context, members))
+    return operation(step)

@@ -2,7 +2,7 @@
 
 A store is a log: first the schema, then one record for each transaction, in the order of commits. Each
 position in the log has an id, derived from the records up to it, so that two stores with equal ids hold
-equal records. An id is 32 hexadecimal digits; clients see it as a UUID.
+equal records. An id is a number of 128 bits; clients see it as a UUID.
 
 Rule: a proposal names the id it was computed on. A store that has moved on since refuses it, and the caller
 computes anew. A file never moves by itself and answers at once; a distributed store answers later. Callers
@@ -14,12 +14,11 @@ from os import urandom
 from typing import NamedTuple, Protocol
 
 JsonObject = dict[str, object]
-ZERO_ID = "0" * 32
 
 
-def new_id() -> str:
+def new_id() -> int:
     """The id of a position that no store knows: of a commit that wrote nothing."""
-    return urandom(16).hex()
+    return int.from_bytes(urandom(16), "big")
 
 
 class StorageError(Exception):
@@ -29,13 +28,13 @@ class StorageError(Exception):
 class Accepted(NamedTuple):
     """The record is in the log."""
 
-    id: str  # the position after the record
+    id: int  # the position after the record
 
 
 class Conflict(NamedTuple):
     """Something else was committed since the prerequisite: compute again and propose again."""
 
-    head: str
+    head: int
 
 
 class Failed(NamedTuple):
@@ -74,7 +73,7 @@ class Ticket:
 class StoredRecord(NamedTuple):
     """One transaction from the log."""
 
-    id: str  # the position after it
+    id: int  # the position after it
     value: JsonObject  # as read; the receiver may take it apart
 
 
@@ -92,7 +91,7 @@ class Storage(Protocol):
         ...
 
     @property
-    def head(self) -> str:
+    def head(self) -> int:
         """The id of the last position that is known."""
         ...
 
@@ -109,7 +108,7 @@ class Storage(Protocol):
         """Say while loading that the record just read cannot be applied: the log ends before it."""
         ...
 
-    def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:
+    def propose(self, body: bytes, prerequisite: int, *, durable: bool) -> Ticket:
         """Append a transaction computed at `prerequisite`; `durable`.
 
         Accepted only once it survives a crash.

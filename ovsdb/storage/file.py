@@ -15,7 +15,6 @@ import orjson
 
 from ovsdb.storage import record
 from ovsdb.storage.base import (
-    ZERO_ID,
     Accepted,
     Conflict,
     Failed,
@@ -163,7 +162,7 @@ class FileStorage:
             if self._lock is not None:
                 self._lock.release()
             raise
-        self.head = record.next_id(ZERO_ID, digest)
+        self.head = record.next_id(0, digest)
         self.damage: StorageError | None = None
         self._previous = (self._reader.end, self.head)  # before the record that was read last
         self._end = self._reader.end
@@ -211,7 +210,7 @@ class FileStorage:
         self._end, self.head = self._previous
         self._commits -= 1
 
-    def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:
+    def propose(self, body: bytes, prerequisite: int, *, durable: bool) -> Ticket:
         """Append and, if durable, sync; see `Storage`. A file answers at once."""
         if prerequisite != self.head:
             return Ticket(Conflict(self.head))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from ovsdb.storage import record
-from ovsdb.storage.base import ZERO_ID, Accepted, Conflict, JsonObject, StorageError, StoredRecord, Ticket
+from ovsdb.storage.base import Accepted, Conflict, JsonObject, StorageError, StoredRecord, Ticket
 
 
 class MemoryStorage:
@@ -16,10 +16,10 @@ class MemoryStorage:
     def __init__(self, schema: JsonObject, name: str = "memory", *, delayed: bool = False) -> None:
         self.name = name
         self.schema = schema
-        self.head = record.next_id(ZERO_ID, record.format_record(orjson.dumps(schema))[1])
+        self.head = record.next_id(0, record.format_record(orjson.dumps(schema))[1])
         self.bodies: list[bytes] = []
         self._delayed = delayed
-        self._open: list[tuple[Ticket, bytes, str]] = []
+        self._open: list[tuple[Ticket, bytes, int]] = []
 
     def load(self) -> Iterator[StoredRecord]:
         """Nothing: it starts empty."""
@@ -28,7 +28,7 @@ class MemoryStorage:
     def reject_last(self, why: StorageError) -> None:
         """Never called, since nothing is loaded."""
 
-    def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:
+    def propose(self, body: bytes, prerequisite: int, *, durable: bool) -> Ticket:
         """Append, now or with `settle`."""
         ticket = Ticket()
         self._open.append((ticket, body, prerequisite))

@@ -58,6 +58,9 @@ def apply(view: dict[str, Any], changes: Changeset) -> None:
             view[uuid] = change.new.values
 
 
+START = 1 << 100  # the id of the position before the first commit
+
+
 def insert(number: int) -> Changeset:
     return Changeset({"T": {str(number): RowChange(None, Row(str(number), (number, frozenset())), {})}})
 
@@ -76,7 +79,7 @@ steps = st.lists(
 @given(steps)
 def test_whoever_looks_whenever_sees_the_present(script: list[Any]) -> None:
     source = Source()
-    history = History({"T": source.table}, "start")
+    history = History({"T": source.table}, START)
     positions, views = [0, 0, 0], [dict[str, Any](), dict[str, Any](), dict[str, Any]()]
     old_limit, module.KEEP_COMMITS = module.KEEP_COMMITS, 2
     try:
@@ -89,7 +92,7 @@ def test_whoever_looks_whenever_sees_the_present(script: list[Any]) -> None:
                 positions[who] = history.head
                 assert views[who] == source.values()
             else:
-                history.append(source.put(*step), f"id{history.head}")
+                history.append(source.put(*step), history.head)
         for position, view in zip(positions, views, strict=True):
             apply(view, history.since(position))
             assert view == source.values()
@@ -98,40 +101,40 @@ def test_whoever_looks_whenever_sees_the_present(script: list[Any]) -> None:
 
 
 def test_an_id_is_found_until_it_is_old() -> None:
-    history = History({"T": Source().table}, "start")
+    history = History({"T": Source().table}, START)
     for number in range(3):
-        history.append(insert(number), f"id{number}")
-    assert history.find("start", survives_restart=True) == 0
-    position = history.find("id1", survives_restart=False)
+        history.append(insert(number), number)
+    assert history.find(START, survives_restart=True) == 0
+    position = history.find(1, survives_restart=False)
     assert position is not None
     assert numbers(history.since(position)) == ["2"]
-    assert history.find("id2", survives_restart=False) == history.head
-    assert history.find("nope", survives_restart=True) is None
+    assert history.find(2, survives_restart=False) == history.head
+    assert history.find(-2, survives_restart=True) is None
     for number in range(3, 300):
-        history.append(insert(number), f"id{number}")
+        history.append(insert(number), number)
     assert history.is_long()
     history.trim([history.head])
     assert not history.is_long()
-    assert history.find("id1", survives_restart=True) is None
-    position = history.find("id250", survives_restart=True)
+    assert history.find(1, survives_restart=True) is None
+    position = history.find(250, survives_restart=True)
     assert position is not None
     assert len(numbers(history.since(position))) == 49
 
 
 def test_an_id_from_before_a_restart_is_found_by_who_can_bear_it() -> None:
-    history = History({"T": Source().table}, "start")
-    history.append(insert(1), "loaded", restored=True)
-    history.append(insert(2), "new")
-    assert history.find("loaded", survives_restart=True) == 1
-    assert history.find("loaded", survives_restart=False) is None
-    assert history.find("new", survives_restart=False) == 2
+    history = History({"T": Source().table}, START)
+    history.append(insert(1), 77, restored=True)
+    history.append(insert(2), 78)
+    assert history.find(77, survives_restart=True) == 1
+    assert history.find(77, survives_restart=False) is None
+    assert history.find(78, survives_restart=False) == 2
 
 
 def test_one_slow_follower_costs_one_merged_entry() -> None:
-    history = History({"T": Source().table}, "start")
+    history = History({"T": Source().table}, START)
     slow = 0
     for number in range(1000):
-        history.append(insert(number), f"id{number}")
+        history.append(insert(number), number)
         if history.is_long():
             history.trim([slow, history.head])
     assert len(history._entries) <= 2 * module.KEEP_COMMITS + 1

@@ -86,7 +86,7 @@ def test_a_transaction_runs_again_on_a_store_that_has_moved(hub: Hub, storage: M
     client = Client(hub)
     storage._delayed = True
     client.send("transact", "db", INSERT)
-    storage.head = "11111111-1111-1111-1111-111111111111"  # somebody else's commit
+    storage.head = 0x1111  # somebody else's commit
     storage.settle()
     assert client.received() == []
     storage.settle()
@@ -97,7 +97,7 @@ def test_a_transaction_runs_again_on_a_store_that_has_moved(hub: Hub, storage: M
 
 def test_a_write_that_fails_is_an_io_error_and_changes_nothing(hub: Hub) -> None:
     class FullDisk(MemoryStorage):
-        def propose(self, body: bytes, prerequisite: str, *, durable: bool) -> Ticket:
+        def propose(self, body: bytes, prerequisite: int, *, durable: bool) -> Ticket:
             return Ticket(Failed(StorageError("I/O error: x: write failed (No space left on device)")))
 
     hub.add_database(FullDisk(SCHEMA))
