@@ -4,7 +4,7 @@ until, comment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text, is_uuid
 from ovsdb.schema import Atom, ColumnSchema, ColumnType
@@ -18,6 +18,8 @@ from vsctl.output import NewRow, lines
 from vsctl.store import Row
 from vsctl.tables import UUID_COLUMN, Table, record, value_of
 from vsctl.values import parse_atom, parse_value
+
+Items = dict[Atom, Atom | None]  # the pairs of a map, or the values of a set, each with None
 
 
 @command("list", "!TABLE *RECORD")
@@ -142,16 +144,7 @@ def add(
     model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
 ) -> None:
     """Add values or pairs to a column; a key that is there keeps its value."""
-    found = Table.named(model.schema, table)
-    changed = found.column(column)
-    row = record(model, found, name, must_exist=not if_exists)
-    if row is None:
-        return
-    found.require_writable(row, changed)
-    items = _items(value_of(row, changed))
-    for text in (value, *values):
-        items = _items(parse_value(_one_or_more(changed.type), text, model.symbols)) | items
-    _write_items(row, changed, items, "add")
+    _change_items(model, (table, name, column), (value, *values), if_exists, "add", _added)
 
 
 @command("remove", "!TABLE !RECORD !COLUMN +KEY|VALUE|KEY=VALUE", writes=True)
@@ -159,20 +152,39 @@ def remove(
     model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
 ) -> None:
     """Remove values, keys or pairs from a column."""
-    found = Table.named(model.schema, table)
-    changed = found.column(column)
-    row = record(model, found, name, must_exist=not if_exists)
+    _change_items(model, (table, name, column), (value, *values), if_exists, "remove", _without)
+
+
+def _change_items(
+    model: Model,
+    place: tuple[str, str, str],  # table, record, column
+    texts: Iterable[str],
+    if_exists: bool,
+    operation: str,
+    change: Callable[[Model, ColumnType, Items, str], Items],
+) -> None:
+    """Write what `change` makes of the items in a column with one text after the other."""
+    found = Table.named(model.schema, place[0])
+    column = found.column(place[2])
+    row = record(model, found, place[1], must_exist=not if_exists)
     if row is None:
         return
-    found.require_writable(row, changed)
-    items = _items(value_of(row, changed))
-    for text in (value, *values):
-        gone = _parse_removed(model, changed.type, text)
-        if isinstance(gone, Mapping):
-            items = {k: v for k, v in items.items() if not (k in gone and gone[k] == v)}
-        else:
-            items = {k: v for k, v in items.items() if k not in gone}
-    _write_items(row, changed, items, "remove")
+    found.require_writable(row, column)
+    items = _items(value_of(row, column))
+    for text in texts:
+        items = change(model, column.type, items, text)
+    _write_items(row, column, items, operation)
+
+
+def _added(model: Model, type_: ColumnType, items: Items, text: str) -> Items:
+    return _items(parse_value(_one_or_more(type_), text, model.symbols)) | items
+
+
+def _without(model: Model, type_: ColumnType, items: Items, text: str) -> Items:
+    gone = _parse_removed(model, type_, text)
+    if isinstance(gone, Mapping):
+        return {k: v for k, v in items.items() if not (k in gone and gone[k] == v)}
+    return {k: v for k, v in items.items() if k not in gone}
 
 
 def _parse_removed(model: Model, type_: ColumnType, text: str) -> Mapping[Atom, Atom] | Set[Atom]:
@@ -192,13 +204,13 @@ def _one_or_more(type_: ColumnType) -> ColumnType:
     return ColumnType(type_.key, type_.value, 1, None)
 
 
-def _items(value: Value) -> dict[Atom, Atom | None]:
+def _items(value: Value) -> Items:
     if isinstance(value, Mapping):
         return dict(value)
     return dict.fromkeys(value) if isinstance(value, Set) else {value: None}
 
 
-def _write_items(row: Row, column: ColumnSchema, items: dict[Atom, Atom | None], operation: str) -> None:
+def _write_items(row: Row, column: ColumnSchema, items: Items, operation: str) -> None:
     type_, what = column.type, "pairs" if column.type.is_map else "values"
     count = len(items)
     would = f'"{operation}" operation would put {count} {what} in column {column.name} of table {row.table}'
