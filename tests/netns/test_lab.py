@@ -2,16 +2,10 @@
 
 import pytest
 
-from demo.lab import OURS, Lab, Programs
+from demo.lab import Lab, Programs
+from tests.kit.mixed import MIXED, C
 
 pytestmark = pytest.mark.netns
-
-C = Programs(server=None, vswitchd=None, tools=None)
-MIXED = {
-    "our server": Programs(server=OURS, vswitchd=None, tools=None),
-    "our tools": Programs(server=None, vswitchd=None, tools=OURS),
-    "our switch": Programs(server=None, vswitchd=OURS, tools=None),
-}
 
 
 @pytest.mark.parametrize("kind", ["gre", "vxlan", "geneve"])

@@ -1,10 +1,7 @@
 """The userspace datapath among real hosts: namespaces that ping and transfer through it."""
 
-import hashlib
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,34 +12,12 @@ import pytest
 from datapath.actions import Output, PopVlan, PushVlan, SetTunnel
 from datapath.packet.flowkey import TUN_CSUM, TUN_KEY, FlowKey
 from datapath.provider import DEFAULT_TUNNEL_PORT, Datapath, FlowPut, VportSpec, tunnel_vport_name
-from datapath.userspace.datapath import UserspaceDatapath, UserspaceProvider
 from tests.kit.learning import MASK, LearningSwitch
 from tests.kit.netns import inside, namespaces, run, veth
+from tests.kit.traffic import pings, transfer, userspace_datapath
 
 pytestmark = pytest.mark.netns
 SWITCH, ONE, TWO = (f"F-{part}-{os.getpid()}" for part in ("sw", "h1", "h2"))
-TRANSFER = 8 << 20
-RECEIVE = """
-import hashlib, socket, sys
-with socket.create_server((sys.argv[1], 5001)) as server:
-    print("ready", flush=True)
-    connection, _ = server.accept()
-    digest = hashlib.sha256()
-    while data := connection.recv(1 << 20):
-        digest.update(data)
-print(digest.hexdigest())
-"""
-
-
-@contextmanager
-def datapath(namespace: str, name: str = "t-dp") -> Iterator[UserspaceDatapath]:
-    with inside(namespace):
-        opened = UserspaceProvider().create(name)
-    try:
-        yield opened
-    finally:
-        with inside(namespace):
-            opened.close()
 
 
 @pytest.fixture
@@ -51,39 +26,11 @@ def hosts() -> Iterator[Datapath]:
     with namespaces(SWITCH, ONE, TWO):
         veth(SWITCH, "p1", ONE, "e0", "10.9.0.1/24")
         veth(SWITCH, "p2", TWO, "e0", "10.9.0.2/24")
-        with datapath(SWITCH) as opened:
+        with userspace_datapath(SWITCH) as opened:
             with inside(SWITCH):
                 opened.add_port(VportSpec("p1", "system"))
                 opened.add_port(VportSpec("p2", "system"))
             yield opened
-
-
-def pings(namespace: str, address: str, *options: str) -> str:
-    """Ping four times, the first with ARP, and return ping's summary."""
-    out = run("ping", "-c", "4", "-i", "0.05", "-W", "2", *options, address, namespace=namespace, check=False)
-    return next((line for line in out.splitlines() if "transmitted" in line), out)
-
-
-def transfer(source: str, target: str, address: str) -> None:
-    """Send 8 MB over TCP and compare what arrives."""
-    receiver = subprocess.Popen(
-        ["ip", "netns", "exec", target, sys.executable, "-c", RECEIVE, address],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert receiver.stdout
-        assert receiver.stdout.readline() == "ready\n"
-        data = os.urandom(1 << 20) * (TRANSFER >> 20)
-        with inside(source):
-            sock = socket.create_connection((address, 5001), timeout=20)
-        with sock:
-            sock.sendall(data)
-        out, _ = receiver.communicate(timeout=20)
-        assert out.strip() == hashlib.sha256(data).hexdigest()
-    finally:
-        receiver.kill()
-        receiver.communicate()
 
 
 def test_two_hosts_reach_each_other(hosts: Datapath) -> None:
@@ -98,7 +45,7 @@ def test_tagged_hosts_reach_each_other(hosts: Datapath) -> None:
     any_port = FlowKey(in_port=0xFFFFFFFF, eth_type=0xFFFF)
     with ExitStack() as stack:
         for host, address in ((ONE, "10.9.5.1/24"), (TWO, "10.9.5.2/24")):
-            tagging = stack.enter_context(datapath(host, "vl"))
+            tagging = stack.enter_context(userspace_datapath(host, "vl"))
             with inside(host):
                 tagging.add_port(VportSpec("e0", "system"))
             run("ip", "-n", host, "link", "set", "vl", "up")
@@ -154,7 +101,7 @@ def tunnelled(kind: str, flags: int) -> Iterator[None]:
         veth(ONE, "eth1", TWO, "eth1", "172.31.0.2/24")
         run("ip", "-n", ONE, "addr", "add", "172.31.0.1/24", "dev", "eth1")
         for host, here, far in ((ONE, "10.8.0.1/24", "172.31.0.2"), (TWO, "10.8.0.2/24", "172.31.0.1")):
-            opened = stack.enter_context(datapath(host, "br2"))
+            opened = stack.enter_context(userspace_datapath(host, "br2"))
             port = DEFAULT_TUNNEL_PORT[kind]
             with inside(host):
                 opened.add_port(VportSpec(tunnel_vport_name(kind, port), kind, port))
@@ -176,40 +123,6 @@ def test_tunnels_join_two_hosts(kind: str, flags: int) -> None:
             TWO, "10.8.0.1", "-s", "1472"
         )  # full frames: outer packets in fragments
         transfer(ONE, TWO, "10.8.0.2")
-
-
-KERNEL_DEVICE = {
-    "gre": "gretap remote 172.31.0.1 local 172.31.0.2 key 5",
-    "vxlan": "vxlan id 5 remote 172.31.0.1 dstport 4789",
-    "geneve": "geneve id 5 remote 172.31.0.1",
-}
-
-
-@pytest.mark.parametrize("kind", ["gre", "vxlan", "geneve"])
-def test_the_kernels_own_tunnel_devices_are_understood(kind: str) -> None:
-    with namespaces(ONE, TWO), ExitStack() as stack:
-        veth(ONE, "eth1", TWO, "eth1", "172.31.0.2/24")
-        run("ip", "-n", ONE, "addr", "add", "172.31.0.1/24", "dev", "eth1")
-        made = subprocess.run(
-            ["ip", "-n", TWO, "link", "add", "t0", "type", *KERNEL_DEVICE[kind].split()],
-            capture_output=True,
-            check=False,
-        )
-        if made.returncode:
-            pytest.skip(f"this kernel has no {kind} devices")
-        run("ip", "-n", TWO, "link", "set", "t0", "up")
-        run("ip", "-n", TWO, "addr", "add", "10.8.0.2/24", "dev", "t0")
-        opened = stack.enter_context(datapath(ONE, "br2"))
-        port = DEFAULT_TUNNEL_PORT[kind]
-        with inside(ONE):
-            opened.add_port(VportSpec(tunnel_vport_name(kind, port), kind, port))
-        run("ip", "-n", ONE, "link", "set", "br2", "up")
-        run("ip", "-n", ONE, "addr", "add", "10.8.0.1/24", "dev", "br2")
-        tunnel = SetTunnel(dst=0xAC1F0002, tun_id=5, flags=TUN_KEY)
-        stack.enter_context(LearningSwitch(opened, [0, 1], {1: tunnel}))
-        assert " 0% packet loss" in pings(ONE, "10.8.0.2")
-        transfer(ONE, TWO, "10.8.0.2")
-        transfer(TWO, ONE, "10.8.0.1")
 
 
 def test_a_device_that_goes_away_does_not_end_the_forwarding(hosts: Datapath) -> None:
@@ -255,7 +168,7 @@ def burn(stop: threading.Event) -> None:
 
 def test_close_takes_thread_and_devices_away() -> None:
     with namespaces(SWITCH):
-        with datapath(SWITCH) as opened:
+        with userspace_datapath(SWITCH) as opened:
             with inside(SWITCH):
                 opened.add_port(VportSpec("t-tap", "tap"))
             assert "t-dp" in run("ip", "-n", SWITCH, "-br", "link")

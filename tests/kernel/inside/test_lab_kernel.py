@@ -1,8 +1,11 @@
 """The README's two hosts on the kernel datapath: our database, tools and switch, a ping through each kind of tunnel."""
 
+import pytest
+
 from datapath.kernel import KernelProvider
 from datapath.odp_flow import format_flow
-from demo.lab import Host, Lab
+from demo.lab import Host, Lab, Programs
+from tests.kit.mixed import MIXED
 from tests.kit.netns import inside
 
 
@@ -27,3 +30,11 @@ def test_ping_through_gre_vxlan_and_geneve() -> None:
             assert "set(tunnel(" in dump
             assert "dst=10.10.10.150," in dump
             lab.remove_tunnel(port)
+
+
+@pytest.mark.parametrize("programs", list(MIXED.values()), ids=list(MIXED))
+def test_each_program_works_among_the_c_ones(programs: Programs) -> None:
+    with Lab("kernel", programs=(programs, programs)) as lab:
+        lab.bridges()
+        lab.tunnel("gre")
+        lab.ping(20)
