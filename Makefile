@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 # What the tests need of the system: the C programs as peers, a VM for the kernel module, network tools.
 PACKAGES := openvswitch-switch openvswitch-common qemu-system-x86 busybox-static kmod \
-            iproute2 iputils-ping iperf3 tcpdump
+            iproute2 iputils-ping iperf3 tcpdump ethtool
 
 .PHONY: demo test packages lint types check bench format clean
 

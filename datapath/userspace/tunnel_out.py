@@ -1,7 +1,7 @@
 """What goes into a tunnel: super-frames cut to fit the path, headers in front, sent through the host's stack.
 
-Rule: few system calls: over UDP one for all segments of a super-frame (UDP_SEGMENT, udp(7)), over GRE one
-for each.
+Rule: few system calls: small frames wait for flush(), and leave together. Over UDP a super-frame's segments,
+and frames of one flow and length, are one message (UDP_SEGMENT, udp(7)); over GRE each is one of a sendmmsg.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TunnelSender:
         """Send a frame, which lies at this address until flush(), to a tunnel's far end. Raises NoRoute."""
         path = self._path(tunnel)
         flow = zlib.crc32(frame[26:38]) % _SOURCE_PORTS
-        if not vnet.gso_type and self._kind != "gre":
+        if not vnet.gso_type and not path.summed:
             return self._queue(frame, address, vnet, path, flow)
         refused = self.flush()
         cut = self._cut(frame, address, vnet, path.room)
@@ -95,7 +95,7 @@ class TunnelSender:
         return Sent(len(cut.pieces), sum(len(p.header) + p.length for p in cut.pieces), refused)
 
     def _queue(self, frame: memoryview, address: int, vnet: h.Vnet, path: _Path, flow: int) -> Sent:
-        """Keep a frame for flush(): those of one flow and length leave in one call."""
+        """Keep a frame for flush()."""
         header = path.header
         start = 0
         if vnet.flags & h.VNET_NEEDS_CSUM:
@@ -115,16 +115,23 @@ class TunnelSender:
         """Send what is queued; return how many frames the kernel refused."""
         refused = 0
         for path, flow, parts in self._queued.values():
-            first, size = 0, 0
-            for at in range(0, len(parts), 4):
-                length = parts[at + 1] + parts[at + 3]
-                if length != size:
-                    refused += self._send_udp(parts[first:at], path, flow)
-                    first, size = at, length
-            refused += self._send_udp(parts[first:], path, flow)
+            if self._kind == "gre":
+                refused += self._batch.send(self._raw.fileno(), parts, path.name, path.control)
+            else:
+                refused += self._send_by_length(parts, path, flow)
         self._queued.clear()
         self._used = 0
         return refused
+
+    def _send_by_length(self, parts: Parts, path: _Path, flow: int) -> int:
+        """Send frames of one flow over UDP, runs of equal length together; return how many were refused."""
+        refused = first = size = 0
+        for at in range(0, len(parts), 4):
+            length = parts[at + 1] + parts[at + 3]
+            if length != size:
+                refused += self._send_udp(parts[first:at], path, flow)
+                first, size = at, length
+        return refused + self._send_udp(parts[first:], path, flow)
 
     def _cut(self, frame: memoryview, address: int, vnet: h.Vnet, room: int) -> Cut:
         """Do to a frame what its offload header asks for."""
