@@ -96,7 +96,7 @@ class TunnelReceiver:
                 return None, NO_FIELDS
             self._header = header.length
             self._metadata = _metadata(*outer, self._port, header.tun_id, header.flags)
-            # A checksum has to be verified in each packet; a VXLAN or Geneve packet has one in its UDP header.
+            # A checksum has to be verified in each packet; over UDP the host has done it.
             again = header.length <= _FIXED and not header.flags & TUN_CSUM
             self._known = (outer, front) if again else None
         elif length - skip < self._header + h.ETH_HEADER_LEN:
