@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,10 +134,15 @@ def test_a_second_daemon_is_refused(home: Home) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly_and_is_what_it_dies_of(home: Home, number: signal.Signals) -> None:
     argv = [sys.executable, "-m", "tests.kit.sample_daemon", "--pidfile"]
-    with subprocess.Popen(argv, env=home.env, stderr=subprocess.PIPE) as process:
-        home.wait(lambda: home.files("*.ctl"))
-        process.send_signal(number)
-        assert process.wait(30) == -number
+    # A shell that runs the tests in the background makes them, and the daemon with them, ignore SIGINT.
+    heed = partial(signal.signal, number, signal.SIG_DFL)
+    with subprocess.Popen(argv, env=home.env, stderr=subprocess.PIPE, preexec_fn=heed) as process:
+        try:
+            home.wait(lambda: home.files("*.ctl"))
+            process.send_signal(number)
+            assert process.wait(30) == -number
+        finally:
+            process.kill()
     assert home.files("*") == []
 
 
