@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What the tests need of the system: the C programs as peers, a VM for the kernel module, network tools.
+# What the tests need of the system: the C programs as peers (OVN's too), a VM for the kernel module, network tools,
+# shells whose completion is tried, Graphviz for pictures, and Mininet, which drives the tools.
 PACKAGES := openvswitch-switch openvswitch-common qemu-system-x86 busybox-static kmod \
-            iproute2 iputils-ping iperf3 tcpdump ethtool
+            iproute2 iputils-ping iperf3 tcpdump ethtool \
+            ovn-central ovn-common openssl fish zsh graphviz mininet net-tools
 
 .PHONY: demo test packages lint types check bench format clean
 
