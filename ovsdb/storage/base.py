@@ -119,6 +119,13 @@ class Storage(Protocol):
         """Replace all transactions by these, in one step that a crash cannot halve. The head stays."""
         ...
 
+    def replace(self, schema: JsonObject, bodies: Iterable[bytes]) -> None:
+        """Replace the schema and all transactions, in one step that a crash cannot halve.
+
+        The head is that of the new log. On a StorageError schema and log are as they were.
+        """
+        ...
+
     def should_compact(self, now: float) -> bool:
         """Whether the log has grown so much that compacting pays; `now` is monotonic seconds."""
         ...

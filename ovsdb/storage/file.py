@@ -6,6 +6,7 @@ the next append, as the C server does. The texts of errors are those of the C pr
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -262,38 +263,52 @@ class FileStorage:
 
     def compact(self, bodies: Iterable[bytes]) -> None:
         """Write a new file and give it the old one's name; on a StorageError the old file is unharmed."""
+        self._rewrite("compaction failed", self.schema, bodies)
+
+    def replace(self, schema: JsonObject, bodies: Iterable[bytes]) -> None:
+        """As `compact`, with another schema; the ids begin anew, as they would after reopening."""
+        self.head = self._rewrite("conversion failed", schema, bodies)
+        self.schema = schema
+
+    def _rewrite(self, failed: str, schema: JsonObject, bodies: Iterable[bytes]) -> int:
+        """Make the log these records; the id of its last position."""
         target = self._path.resolve()
         temporary = target.with_name(target.name + ".tmp")
         try:
-            fd = self._write_copy(target, temporary, bodies)
+            fd, head = self._write_copy(target, temporary, schema, bodies)
         except OSError as e:
             temporary.unlink(missing_ok=True)
-            raise FileIOError(self._path, "compaction failed", e) from None
+            raise FileIOError(self._path, failed, e) from None
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
         self._base_size = self._end = os.lseek(fd, 0, os.SEEK_CUR)
+        return head
 
-    def _write_copy(self, target: Path, temporary: Path, bodies: Iterable[bytes]) -> int:
-        """The descriptor of the new file, after it has replaced the old one."""
+    def _write_copy(
+        self, target: Path, temporary: Path, schema: JsonObject, bodies: Iterable[bytes]
+    ) -> tuple[int, int]:
+        """The descriptor of the new file, after it has replaced the old one, and the id of its end."""
         status = os.stat(target)
         temporary.unlink(missing_ok=True)
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        head = 0
         try:
             if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
                 with contextlib.suppress(PermissionError):
                     os.fchown(fd, status.st_uid, status.st_gid)
             os.fchmod(fd, status.st_mode & 0o7777)
-            _write_all(fd, record.format_record(orjson.dumps(self.schema))[0])
-            for body in bodies:
-                _write_all(fd, record.format_record(body)[0])
+            for body in itertools.chain((orjson.dumps(schema),), bodies):
+                data, digest = record.format_record(body)
+                head = record.next_id(head, digest)
+                _write_all(fd, data)
             os.fsync(fd)
             os.rename(temporary, target)
             _sync_directory(target)
         except BaseException:
             os.close(fd)
             raise
-        return fd
+        return fd, head
 
     def close(self) -> None:
         """Close the file and release its lock."""

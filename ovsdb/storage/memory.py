@@ -51,6 +51,14 @@ class MemoryStorage:
         """Forget the past."""
         self.bodies = list(bodies)
 
+    def replace(self, schema: JsonObject, bodies: Iterable[bytes]) -> None:
+        """Begin again with another schema; proposals that are open conflict."""
+        self.bodies = list(bodies)
+        self.schema = schema
+        self.head = 0
+        for body in (orjson.dumps(schema), *self.bodies):
+            self.head = record.next_id(self.head, record.format_record(body)[1])
+
     def should_compact(self, now: float) -> bool:
         """Never by itself."""
         return False

@@ -182,6 +182,41 @@ def test_compaction_replaces_the_transactions_and_keeps_mode_and_link(
     assert sorted(p.name for p in path.parent.iterdir()) == [".conf.db.~lock~", "conf.db", "link.db"]
 
 
+def test_replacing_begins_a_log_with_another_schema_and_the_ids_of_one_that_is_opened(
+    path: Path, storage: FileStorage
+) -> None:
+    append(storage, {"_date": 1})
+    other: dict[str, object] = {"name": "db", "tables": {"U": {"columns": {"d": {"type": "string"}}}}}
+    storage.replace(other, [b'{"_date":5}'])
+    head = storage.head
+    assert storage.schema == other
+    append(storage, {"_date": 6})
+    storage.close()
+    again = FileStorage(path, 0.0)
+    assert again.schema == other
+    assert [(stored.value, stored.id == head) for stored in again.load()] == [
+        ({"_date": 5}, True),
+        ({"_date": 6}, False),
+    ]
+    again.close()
+
+
+def test_a_replacement_that_fails_leaves_schema_and_log(path: Path, storage: FileStorage) -> None:
+    append(storage, {"_date": 1})
+
+    def fails() -> Iterator[bytes]:
+        yield b"{}"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    head = storage.head
+    with pytest.raises(StorageError, match="conversion failed"):
+        storage.replace({"name": "db", "tables": {}}, fails())
+    assert (storage.schema, storage.head) == (SCHEMA, head)
+    append(storage, {"_date": 2})
+    storage.close()
+    assert bodies(path) == [{"_date": 1}, {"_date": 2}]
+
+
 def test_a_compaction_that_fails_leaves_the_log_as_it_was(path: Path, storage: FileStorage) -> None:
     append(storage, {"_date": 1})
 
