@@ -124,6 +124,12 @@ class Aborted(OvsdbError):
     tag = "aborted"
 
 
+class InvalidParameters(OvsdbError):
+    """What is asked for does not go together."""
+
+    tag = "invalid parameters"
+
+
 class NotOwner(OvsdbError):
     """An asserted lock is not held by the client."""
 

@@ -18,6 +18,7 @@ import orjson
 
 from appctl import vlog
 from ovsdb.engine.changes import Changeset
+from ovsdb.engine.convert import check_name, convert
 from ovsdb.engine.database import Database, Outcome
 from ovsdb.engine.ops import Context
 from ovsdb.engine.row import Row
@@ -52,13 +53,14 @@ RESERVED = ReservedDatabase()
 
 @dataclass(eq=False, slots=True)
 class Transaction:
-    """A "transact" request that has no reply yet."""
+    """A "transact" or "convert" request that has no reply yet."""
 
     database: HostedDatabase
     session: Session
     operations: list[Any]
     request_id: Any
     started: float  # monotonic seconds
+    schema: Schema | None = None  # that a "convert" wants; it has no operations
 
     @property
     def key(self) -> bytes:
@@ -77,7 +79,7 @@ class HostedDatabase:
     """A database with its clients.
 
     `on_change` hears of every commit: the database, the tables; `on_deadline` when `run_expired` wants to
-    be called.
+    be called; `on_convert` when the database has got another schema, before anybody is told.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class HostedDatabase:
         on_change: Callable[[HostedDatabase, Iterable[str]], None],
         on_deadline: Callable[[float], None],
         *,
+        on_convert: Callable[[HostedDatabase], None] = lambda database: None,
         reserved: bool = False,
         history: History | None = None,
     ) -> None:
@@ -100,6 +103,7 @@ class HostedDatabase:
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
         self._on_change = on_change
         self._on_deadline = on_deadline
+        self._on_convert = on_convert
         self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
         # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
@@ -116,6 +120,7 @@ class HostedDatabase:
         storage: Storage,
         on_change: Callable[[HostedDatabase, Iterable[str]], None],
         on_deadline: Callable[[float], None],
+        on_convert: Callable[[HostedDatabase], None],
     ) -> HostedDatabase:
         """Read a whole store; OvsdbError if its schema is wrong.
 
@@ -127,7 +132,7 @@ class HostedDatabase:
             history.append(changes, record.id, restored=True)
             if history.is_long():
                 history.trim(())
-        return cls(database, storage, on_change, on_deadline, history=history)
+        return cls(database, storage, on_change, on_deadline, on_convert=on_convert, history=history)
 
     @property
     def name(self) -> str:
@@ -156,6 +161,9 @@ class HostedDatabase:
         if self._proposed is not None:
             self._queue.append(transaction)
             transaction.session.parked[transaction.key] = transaction
+            return
+        if transaction.schema is not None:
+            self._convert(transaction, transaction.schema)
             return
         try:
             outcome = self.database.execute(transaction.operations, self._context(transaction, now))
@@ -220,9 +228,8 @@ class HostedDatabase:
 
     def _run_queue(self) -> None:
         now = time.monotonic()
-        queue, self._queue = self._queue, []
-        for transaction in queue:
-            self._execute(transaction, now)
+        while self._queue and self._proposed is None:
+            self._execute(self._queue.pop(0), now)
         self._run_concerned(now)
 
     def _commit(
@@ -275,6 +282,53 @@ class HostedDatabase:
         if outcome.changeset:
             self._commit(None, outcome, outcome.changeset, new_id())
             self._run_concerned(time.monotonic())
+
+    # --- another schema
+
+    def convert(self, session: Session, schema: Schema, request_id: Any, now: float) -> None:
+        """Convert the database to another schema; the session hears of the result now or later.
+
+        OvsdbError: the schema is of another database, or this one is the server's own.
+        """
+        check_name(schema, self.name)
+        if self.reserved:
+            raise NotAllowed(f"convert operation not allowed on reserved database {self.name}")
+        self._execute(Transaction(self, session, [], request_id, now, schema), now)
+
+    def _convert(self, transaction: Transaction, schema: Schema) -> None:
+        try:
+            database = convert(self.database, schema)
+            self._rewrite(database, "converted by ovsdb-server")
+        except OvsdbError as e:
+            transaction.session.refused(transaction, e)
+            return
+        except StorageError as e:
+            transaction.session.refused(transaction, OvsdbIoError(str(e)))
+            return
+        log.info("%s: converted to schema version %s", self.name, schema.version)
+        self.adopt(database)
+        transaction.session.transacted(transaction, {})
+
+    def _rewrite(self, database: Database, comment: str) -> None:
+        """Let the store begin anew with the schema and the rows of `database`; StorageError."""
+        date = time.time_ns() // 1_000_000
+        self.storage.replace(database.schema.to_json(), snapshot(database, date, comment))
+        if isinstance(self.storage, FileStorage):
+            self.storage.note_compacted(time.monotonic())
+
+    def adopt(self, database: Database) -> None:
+        """Serve this one from now on, which may have another schema; the store has it already.
+
+        Positions in the old history mean nothing in the new: who has a monitor or a transaction here is told.
+        """
+        self.database = database
+        self.history = History(database.tables, self.storage.head)
+        self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
+        self._specs = WeakValueDictionary()
+        self._updates.clear()
+        self.notifications.clear()
+        self._changed.clear()
+        self._on_convert(self)
 
     # --- monitors
 

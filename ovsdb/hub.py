@@ -40,6 +40,7 @@ class Hub:
     now: Callable[[], float] = time.monotonic  # seconds
     server_id: str = field(default_factory=new_uuid)
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
+    on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
     on_deadline: Callable[[float], None] = lambda deadline: (
         None
     )  # when `run` wants to be called, monotonic seconds
@@ -93,20 +94,22 @@ class Hub:
         name = storage.schema.get("name")
         if isinstance(name, str) and name in self.databases:
             raise HubError(f"ovsdb error: {storage.name}: duplicate database name {name}")
-        hosted = HostedDatabase.load(storage, self.changed, self._waits)
+        hosted = HostedDatabase.load(storage, self.changed, self._waits, self._converted)
         self._admit(hosted)
         return hosted
 
     def _admit(self, hosted: HostedDatabase) -> None:
         self.databases[hosted.name] = hosted
-        row = {
-            "name": hosted.name,
-            "model": "standalone",
-            "schema": orjson.dumps(hosted.schema.to_json(), option=orjson.OPT_SORT_KEYS).decode(),
-            "connected": True,
-            "leader": True,
-        }
-        self._server.apply_internally([{"op": "insert", "table": "Database", "row": row}])
+        self._server.apply_internally([{"op": "insert", "table": "Database", "row": _describe(hosted)}])
+
+    def _converted(self, hosted: HostedDatabase) -> None:
+        """A database has another schema: _Server first, then the clients, then who serves them."""
+        where = [["name", "==", hosted.name]]
+        update = {"op": "update", "table": "Database", "where": where, "row": _describe(hosted)}
+        self._server.apply_internally([update])
+        for session in list(self.sessions):
+            session.database_converted(hosted)
+        self.on_databases()
 
     def remove_database(self, name: str) -> None:
         """Stop serving a database; HubError."""
@@ -154,3 +157,14 @@ class Hub:
             session.close()
         for hosted in self.databases.values():
             hosted.close()
+
+
+def _describe(hosted: HostedDatabase) -> dict[str, object]:
+    """The row of _Server's table Database."""
+    return {
+        "name": hosted.name,
+        "model": "standalone",
+        "schema": orjson.dumps(hosted.schema.to_json(), option=orjson.OPT_SORT_KEYS).decode(),
+        "connected": True,
+        "leader": True,
+    }

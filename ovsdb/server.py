@@ -65,6 +65,7 @@ class Server:
         self._sleeping_until = 0.0  # monotonic seconds
         hub.on_change = self._database_changed
         hub.on_deadline = self._wake_for
+        hub.on_databases = self._databases_changed
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
@@ -131,6 +132,10 @@ class Server:
         if self._watched and any((database, table) in self._watched for table in tables):
             self._stale = True
             self._wake.set()
+
+    def _databases_changed(self) -> None:
+        self._stale = True
+        self._wake.set()
 
     def _drop(self, remote: Remote) -> None:
         del self.remotes[remote.target]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ovsdb.datum import is_uuid
-from ovsdb.errors import NotSupported, OvsdbError, OvsdbSyntaxError, UnknownDatabase
+from ovsdb.errors import NotAllowed, OvsdbError, OvsdbSyntaxError, UnknownDatabase
 from ovsdb.members import is_identifier
 from ovsdb.schema import Schema
 from rpc import message as rpc_message
@@ -207,12 +207,15 @@ class Session:
     def _get_schema(self, params: Params, request_id: Json) -> Any:
         return self._database(params, "get_schema").schema_fragment
 
-    def _convert(self, params: Params, request_id: Json) -> Any:
-        self._database(params, "convert")
+    def _convert(self, params: Params, request_id: Json) -> None:
+        database = self._database(params, "convert")
         if len(params) != 2:
-            raise OvsdbSyntaxError("invalid parameters", params)
-        Schema.parse(params[1])
-        raise NotSupported("online schema conversion is not supported")
+            raise OvsdbSyntaxError("array expected", params)
+        if self.read_only:
+            raise NotAllowed("convert operation not allowed when database server is in read only mode")
+        if self.parked and encode(request_id) in self.parked:
+            raise OvsdbSyntaxError("convert: duplicate request ID", params)
+        database.convert(self, Schema.parse(params[1]), request_id, self._now())
 
     def _transact(self, params: Params, request_id: Json) -> None:
         database = self._database(params, "transact")
@@ -225,6 +228,14 @@ class Session:
         if self.monitors:
             self._flush_monitors()
         self.reply(result, transaction.request_id)
+        self._unpark(transaction)
+
+    def refused(self, transaction: Transaction, error: OvsdbError) -> None:
+        """Answer a conversion that cannot be made."""
+        self.reply_error(error.to_wire(), transaction.request_id)
+        self._unpark(transaction)
+
+    def _unpark(self, transaction: Transaction) -> None:
         if self.parked and transaction.key in self.parked:
             del self.parked[transaction.key]
             self._hub.mark(self)  # it waited: nobody is about to send what this session has to say
@@ -287,6 +298,13 @@ class Session:
 
         Tell a client that wants to know, else close the connection.
         """
+        self._give_up(database, f"removing {database.name} database by user request")
+
+    def database_converted(self, database: HostedDatabase) -> None:
+        """The same: the database has another schema now."""
+        self._give_up(database, f"committed {database.name} database schema conversion")
+
+    def _give_up(self, database: HostedDatabase, reason: str) -> None:
         for transaction in list(self.parked.values()):
             if transaction.database is database:
                 self.cancel_transaction(transaction)
@@ -296,7 +314,7 @@ class Session:
                 monitor.close()
                 self.notify("monitor_canceled", orjson.Fragment(key))
         if not self.aware:
-            self.disconnect(f"removing {database.name} database by user request")
+            self.disconnect(reason)
 
     def disconnect(self, reason: str) -> None:
         """Ask the shell to close the connection."""

@@ -122,7 +122,8 @@ class Storage(Protocol):
     def replace(self, schema: JsonObject, bodies: Iterable[bytes]) -> None:
         """Replace the schema and all transactions, in one step that a crash cannot halve.
 
-        The head is that of the new log. On a StorageError schema and log are as they were.
+        The head is that of the new log; what is being compacted in the background must not take its place.
+        On a StorageError schema and log are as they were.
         """
         ...
 

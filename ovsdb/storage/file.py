@@ -304,7 +304,8 @@ class FileStorage:
                 _write_all(fd, data)
             os.fsync(fd)
             os.rename(temporary, target)
-            _sync_directory(target)
+            with contextlib.suppress(OSError):  # the new file has the name: there is no way back
+                _sync_directory(target)
         except BaseException:
             os.close(fd)
             raise
