@@ -204,6 +204,7 @@ class Server:
                     address = parse(remote.target)
                     assert not isinstance(address, TcpListenAddress)
                     stream = await connect(address)
+                    assert isinstance(stream, trio.SocketStream)
                 except ConnectError as e:
                     log_reconnect.info("%s: connection attempt failed (%s)", remote.target, e.reason)
                 else:

@@ -12,19 +12,22 @@ import errno
 import os
 import select
 import socket
-import time
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rpc.address import ActiveAddress, TcpAddress, UnixAddress
-from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, RemoteError, Timeout
+from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
+from rpc.connecting import accept, connect, event_of, wait
+from rpc.errors import END_OF_FILE, ConnectionLost, RemoteError
 from rpc.framing import DEFAULT_MAX_BYTES
 from rpc.incoming import Incoming
 from rpc.jsonvalue import Encodable, Json
 from rpc.message import Message, Reply, Request, encode_notification, encode_request, encode_result
-from rpc.unixsocket import short_name
+from rpc.tls_settings import NO_SETTINGS, TlsSettings
+
+if TYPE_CHECKING:
+    from rpc.tls import TlsSocket
 
 CHUNK = 1 << 16
 
@@ -32,8 +35,9 @@ CHUNK = 1 << 16
 class Connection:
     """One connection. Not to be shared between threads. A context manager that closes it."""
 
-    def __init__(self, sock: socket.socket, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        sock.setblocking(False)
+    def __init__(self, sock: socket.socket | TlsSocket, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        if isinstance(sock, socket.socket):
+            sock.setblocking(False)
         self._socket = sock
         self._incoming = Incoming(max_bytes)
         # In order of arrival; echo requests and awaited replies are not here.
@@ -41,9 +45,19 @@ class Connection:
         self._next_id = 0
 
     @classmethod
-    def open(cls, address: ActiveAddress, deadline: float | None = None) -> Self:
-        """Connects; ConnectError, also when the deadline passes before the connection stands."""
-        return cls(_connect(address, deadline))
+    def open(
+        cls,
+        address: ActiveAddress | PassiveAddress,
+        deadline: float | None = None,
+        tls: TlsSettings = NO_SETTINGS,
+    ) -> Self:
+        """Connects, or waits for the other side to connect where the address is passive.
+
+        ConnectError, also when the deadline passes before the connection stands.
+        """
+        if isinstance(address, TcpListenAddress) or (isinstance(address, UnixAddress) and address.passive):
+            return cls(accept(address, deadline, tls))
+        return cls(connect(address, deadline, tls))
 
     def fileno(self) -> int:
         """For select(); what was received already does not show there."""
@@ -101,10 +115,7 @@ class Connection:
     def _fill(self, deadline: float | None) -> None:
         """Waits for bytes and takes in the messages that they complete."""
         self._incoming.check()
-        data = self._read_nowait()
-        while data is None:
-            _wait(self._socket, select.POLLIN, deadline)
-            data = self._read_nowait()
+        data = self._read(deadline)
         if not data:
             raise ConnectionLost(END_OF_FILE)
         echoes = []
@@ -118,77 +129,25 @@ class Connection:
             for echo in echoes:
                 self._send(encode_result(echo.params, echo.id), deadline)
 
-    def _read_nowait(self) -> bytes | None:
-        try:
-            return self._socket.recv(CHUNK)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise ConnectionLost(os.strerror(error.errno or errno.EIO)) from error
+    def _read(self, deadline: float | None) -> bytes:
+        while True:
+            try:
+                return self._socket.recv(CHUNK)
+            except BlockingIOError as error:
+                wait(self._socket, event_of(error, select.POLLIN), deadline)
+            except OSError as error:
+                raise ConnectionLost(_reason(error)) from error
 
     def _send(self, data: bytes, deadline: float | None) -> None:
         rest = memoryview(data)
         while rest:
             try:
                 rest = rest[self._socket.send(rest) :]
-            except BlockingIOError:
-                _wait(self._socket, select.POLLOUT, deadline)
+            except BlockingIOError as error:
+                wait(self._socket, event_of(error, select.POLLOUT), deadline)
             except OSError as error:
-                raise ConnectionLost(os.strerror(error.errno or errno.EIO)) from error
+                raise ConnectionLost(_reason(error)) from error
 
 
-def _wait(sock: socket.socket, event: int, deadline: float | None) -> None:
-    poll = select.poll()
-    poll.register(sock, event)
-    if not poll.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
-        raise Timeout
-
-
-def _connect(address: ActiveAddress, deadline: float | None) -> socket.socket:
-    if isinstance(address, UnixAddress):
-        return _connect_unix(address, deadline)
-    if address.tls:
-        raise ConnectError(address.text(), TLS_NEEDS_KEYS)
-    return _connect_tcp(address, deadline)
-
-
-def _connect_unix(address: UnixAddress, deadline: float | None) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with short_name(address.path) as name:
-            _complete_connect(sock, name, deadline)
-    except OSError as error:
-        sock.close()
-        raise _connect_error(address, error) from error
-    return sock
-
-
-def _connect_tcp(address: TcpAddress, deadline: float | None) -> socket.socket:
-    """Tries the addresses behind the name one after the other."""
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError as error:  # socket.gaierror is one
-        raise ConnectError(address.text(), error.strerror or str(error)) from error
-    failure: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
-    for family, kind, protocol, _, target in found:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _complete_connect(sock, target, deadline)
-        except OSError as error:
-            sock.close()
-            failure = error
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    raise _connect_error(address, failure) from failure
-
-
-def _complete_connect(sock: socket.socket, target: str | tuple[object, ...], deadline: float | None) -> None:
-    """OSError; TimeoutError, which is one, when the deadline passes."""
-    sock.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
-    sock.connect(target)
-
-
-def _connect_error(address: ActiveAddress, error: OSError) -> ConnectError:
-    number = error.errno or (errno.ETIMEDOUT if isinstance(error, TimeoutError) else errno.EIO)
-    return ConnectError(address.text(), os.strerror(number), number)
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error) or os.strerror(errno.EIO)

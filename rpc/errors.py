@@ -47,5 +47,12 @@ class RemoteError(RpcError):
         self.error = error
 
 
-TLS_NEEDS_KEYS = "TLS needs a private key, a certificate and a CA certificate, which cannot be configured yet"
+class MustWait(BlockingIOError):
+    """A TLS socket cannot go on until it can be read from, or written to (`to_write`)."""
+
+    def __init__(self, *, to_write: bool = False) -> None:
+        super().__init__()
+        self.to_write = to_write
+
+
 END_OF_FILE = "End of file"

@@ -12,41 +12,70 @@ import os
 import socket
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import trio
 
-from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
-from rpc.errors import END_OF_FILE, TLS_NEEDS_KEYS, ConnectError, ConnectionLost, ListenError
+from rpc.address import ActiveAddress, PassiveAddress, TcpAddress, TcpListenAddress, UnixAddress
+from rpc.errors import END_OF_FILE, ConnectError, ConnectionLost, ListenError
 from rpc.framing import DEFAULT_MAX_BYTES
 from rpc.incoming import Incoming
 from rpc.message import Message
+from rpc.tls_settings import NO_SETTINGS
 from rpc.unixsocket import absolute, short_name
+
+if TYPE_CHECKING:
+    from rpc.tls import Tls
+    from rpc.trio_tls import TlsStream
 
 CHUNK = 1 << 16
 BACKLOG = 64
 SOCKET_MODE = 0o770  # group may connect; the umask takes away more
 
 
-async def connect(address: ActiveAddress) -> trio.SocketStream:
-    """A connected stream; ConnectError."""
+async def connect(address: ActiveAddress, tls: Tls | None = None) -> trio.SocketStream | TlsStream:
+    """A connected stream; ConnectError. Where the address asks for TLS, `tls` says how."""
     if isinstance(address, UnixAddress):
-        sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with short_name(address.path) as name:
-                await sock.connect(name)
-        except OSError as error:
-            sock.close()
-            raise _error(ConnectError, address, error) from error
-        except BaseException:
-            sock.close()
-            raise
-        return trio.SocketStream(sock)
-    if address.tls:
-        raise ConnectError(address.text(), TLS_NEEDS_KEYS)
+        return await _connect_unix(address)
+    if not address.tls:
+        return await _connect_tcp(address)
+    from rpc.tls import Tls, TlsError
+    from rpc.trio_tls import start_tls
+
+    tls = tls or Tls(NO_SETTINGS)
+    try:
+        tls.context(server=False)  # before anybody is bothered
+        while True:
+            stream = await start_tls(await _connect_tcp(address), tls, address.host)
+            if not tls.wants_bootstrap(stream.tls):
+                return stream
+            with contextlib.closing(stream):
+                tls.bootstrap(stream.tls)
+    except TlsError as error:
+        raise ConnectError(address.text(), str(error)) from error
+
+
+async def _connect_unix(address: UnixAddress) -> trio.SocketStream:
+    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with short_name(address.path) as name:
+            await sock.connect(name)
+    except OSError as error:
+        sock.close()
+        raise _error(ConnectError, address, error) from error
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketStream(sock)
+
+
+async def _connect_tcp(address: TcpAddress) -> trio.SocketStream:
     try:
         return await trio.open_tcp_stream(address.host, address.port)
     except OSError as error:
         raise _error(ConnectError, address, error) from error
+    except ValueError as error:  # a name that IDNA does not allow
+        raise ConnectError(address.text(), f"bad host name: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -70,12 +99,11 @@ class Listening:
 
 
 def listen(address: PassiveAddress) -> Listening:
-    """Starts to listen; ListenError. A file that is in the way of a Unix domain socket is replaced."""
-    if isinstance(address, UnixAddress):
-        return _listen_unix(address)
-    if address.tls:
-        raise ListenError(address.text(), TLS_NEEDS_KEYS)
-    return _listen_tcp(address)
+    """Starts to listen; ListenError. A file that is in the way of a Unix domain socket is replaced.
+
+    TLS, where the address asks for it, is started by who accepts (rpc.trio_tls).
+    """
+    return _listen_unix(address) if isinstance(address, UnixAddress) else _listen_tcp(address)
 
 
 def _listen_unix(address: UnixAddress) -> Listening:
@@ -159,7 +187,9 @@ class MessageStream:
 
 def _reason(error: BaseException) -> str:
     cause = error.__cause__
-    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else "connection closed"
+    if not isinstance(cause, OSError):
+        return "connection closed"
+    return os.strerror(cause.errno) if cause.errno else str(cause) or "connection closed"
 
 
 def _error(kind: type[ConnectError], address: ActiveAddress | PassiveAddress, error: OSError) -> ConnectError:

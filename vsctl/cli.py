@@ -22,10 +22,12 @@ import click
 from appctl import directories, vlog
 from appctl.command_line import HELP, CliError, GetoptCommand, run
 from appctl.log_options import log_options
+from appctl.tls_options import tls_options
 from appctl.version import format_version
 from ovsdb.client.blocking import Client, connect
-from rpc.address import AddressError, parse_active
+from rpc.address import AddressError, parse
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
+from rpc.tls_settings import TlsSettings
 from vsctl.errors import CommandError, CommandExit, UsageError
 from vsctl.grammar import OPTIONS, Command, all_commands, parse_commands
 from vsctl.output import NewRow, format_output
@@ -131,19 +133,13 @@ def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[.
 @_flag("--pretty", help="Print JSON with indentation.")
 @_flag("--bare", help="The same as --format=list --data=bare --no-headings.")
 @click.option("--max-column-width", metavar="N", default="0", help="Cut cells of tables to N characters.")
-@click.option("-p", "--private-key", metavar="FILE", help="TLS: file with the private key.")
-@click.option("-c", "--certificate", metavar="FILE", help="TLS: file with the certificate.")
-@click.option("-C", "--ca-cert", metavar="FILE", help="TLS: file with the peer's CA certificate.")
-@click.option("--ssl-protocols", metavar="LIST", help="TLS: protocols to accept.")
-@click.option("--ssl-ciphers", metavar="LIST", help="TLS: ciphers to accept.")
-@click.option("--bootstrap-ca-cert", metavar="FILE", help="TLS: CA certificate to read or make.")
-@click.option("--peer-ca-cert", metavar="FILE", help="TLS: CA certificate to send to the peer.")
+@tls_options
 @log_options(PROGRAM, console=vlog.Level.WARN)
 @_flag("--commands", is_eager=True, expose_value=False, callback=_show_commands, help="List the commands.")
 @_flag("--options", is_eager=True, expose_value=False, callback=_show_options, help="List the options.")
 @_flag("-V", "--version", is_eager=True, expose_value=False, callback=_show_version, help="Show the version.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARG]... [-- COMMAND...]...")
-def cli(words: tuple[str, ...], **options: Any) -> int:
+def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
     """Query and configure the switch by way of its database."""
     _check(options)
     if options["no_syslog"]:
@@ -159,7 +155,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     settings = Settings(not options["no_wait"], options["dry_run"], comment)
     remote = options["db"] if options["db"] is not None else f"unix:{directories.rundir()}/db.sock"
     try:
-        with _alarm(_timeout(options["timeout"])), _connect(remote, options["retry"]) as client:
+        with _alarm(_timeout(options["timeout"])), _connect(remote, options["retry"], tls) as client:
             outcome = execute(client, calls, settings)
             _print(outcome, options)
             return _finish(wait_for_switch(client, outcome))
@@ -218,10 +214,10 @@ def _alarm(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _connect(remote: str, retry: bool) -> Client:
+def _connect(remote: str, retry: bool, tls: TlsSettings) -> Client:
     try:
-        addresses = [parse_active(text) for text in remote.split(",")]
-        return connect(addresses, DATABASE, retry=retry)
+        addresses = [parse(text) for text in remote.split(",")]
+        return connect(addresses, DATABASE, retry=retry, tls=tls)
     except AddressError as error:
         raise CliError(f"{remote}: database connection failed ({error.why})") from None
     except ConnectError as error:

@@ -17,6 +17,7 @@ from appctl import vlog
 from appctl.command_line import HELP, CliError, GetoptCommand, OptionalValue, run, version_option
 from appctl.daemon import Options, Process, daemon_options, started
 from appctl.directories import rundir
+from appctl.tls_options import tls_options
 from appctl.unixctl import CommandError, Commands, ControlServer
 from datapath.fake import FakeProvider
 from datapath.kernel import KernelProvider
@@ -24,20 +25,12 @@ from datapath.provider import Provider
 from datapath.userspace.datapath import UserspaceProvider
 from ovsdb.client.trio_client import open_database
 from rpc.address import AddressError
+from rpc.tls_settings import TlsSettings
 from vswitchd import commands
 from vswitchd.daemon import LOCK, Daemon
 from vswitchd.rows import TABLES
 
 PROGRAM = "ovs-vswitchd"
-TLS_OPTIONS = (
-    ("-p", "--private-key"),
-    ("-c", "--certificate"),
-    ("-C", "--ca-cert"),
-    ("--bootstrap-ca-cert",),
-    ("--peer-ca-cert",),
-    ("--ssl-protocols",),
-    ("--ssl-ciphers",),
-)
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 log = vlog.module("vswitchd")
 
@@ -55,10 +48,10 @@ def make_providers(enable_dummy: str | None) -> dict[str, Provider]:
     return providers
 
 
-async def serve(remote: str, providers: dict[str, Provider], process: Process) -> None:
+async def serve(remote: str, providers: dict[str, Provider], process: Process, tls: TlsSettings) -> None:
     """Run the switch until a signal or the exit command."""
     control_commands = Commands(PROGRAM)
-    async with open_database(remote, "Open_vSwitch", TABLES) as db, db.lock(LOCK) as lock:
+    async with open_database(remote, "Open_vSwitch", TABLES, tls=tls) as db, db.lock(LOCK) as lock:
         switch = Daemon(providers, db, lock)
 
         def stop(arguments: list[str]) -> str:
@@ -104,6 +97,7 @@ def _lock_memory() -> None:
 @click.option("--disable-system", is_flag=True, help="Do without the kernel's datapath.")
 @click.option("--disable-system-route", is_flag=True, help="Accepted; the host routes tunnels.")
 @click.option("--dpdk", is_flag=True, hidden=True)
+@tls_options
 @version_option(PROGRAM)
 @daemon_options(PROGRAM)
 def cli(
@@ -115,7 +109,7 @@ def cli(
     disable_system: bool,
     disable_system_route: bool,
     dpdk: bool,
-    **tls: object,
+    tls: TlsSettings,
 ) -> int:
     """Make the datapaths what the database at DATABASE says; default: unix:RUNDIR/db.sock."""
     if dpdk:
@@ -129,14 +123,10 @@ def cli(
     with started(daemon) as process:
         gc.freeze()
         try:
-            trio.run(serve, remote, providers, process)
+            trio.run(serve, remote, providers, process, tls)
         except AddressError as error:
             raise CliError(str(error)) from None
     return 0
-
-
-for names in TLS_OPTIONS:
-    cli.params.append(click.Option(names, metavar="FILE", help="Accepted; TLS is not served yet."))
 
 
 def main() -> None:

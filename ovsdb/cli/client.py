@@ -15,13 +15,15 @@ from appctl import command_line
 from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
 from appctl.directories import rundir
 from appctl.log_options import log_options
+from appctl.tls_options import tls_options
 from appctl.vlog import Level
 from ovsdb.cli.client_commands import COMMANDS, Command, CommandError, Session
 from ovsdb.table import DATA_FORMATS, FORMATS, Style, format_json
-from rpc.address import AddressError, parse_active
+from rpc.address import AddressError, parse
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError, RpcError
 from rpc.message import Notification
+from rpc.tls_settings import TlsSettings
 
 PROGRAM = "ovsdb-client"
 DEFAULT_DATABASE = "Open_vSwitch"
@@ -50,14 +52,14 @@ def choose_database(command: Command, databases: Sequence[str], words: list[str]
     raise CommandError(f"no default database for '{name}' command, please specify a database name")
 
 
-def run(name: str, words: Sequence[str], style: Style, *, timestamp: bool) -> None:
+def run(name: str, words: Sequence[str], style: Style, tls: TlsSettings, *, timestamp: bool) -> None:
     """Carry a command out and print what it says. Raises CommandError, AddressError and RpcError."""
     command = COMMANDS.get(name)
     if command is None:
         raise CommandError(f"unknown command '{name}'; use --help for help")
     server, rest = split_arguments(words)
     server = server or f"unix:{rundir()}/db.sock"
-    with Connection.open(parse_active(server)) as connection:
+    with Connection.open(parse(server), tls=tls) as connection:
 
         def receive() -> tuple[str, list[Any]]:
             while True:
@@ -99,6 +101,7 @@ def explain(error: Exception) -> str:
 @click.option("--max-column-width", type=click.IntRange(0), default=0, metavar="N", help="Cut wider cells.")
 @click.option("--timestamp", is_flag=True, help="Print the time before each change that monitor shows.")
 @click.option("-t", "--timeout", metavar="SECS", help="Give up after so long.")
+@tls_options
 @version_option(PROGRAM)
 @log_options(PROGRAM, Level.WARN)
 @click.argument("words", nargs=-1, metavar="COMMAND [SERVER] [DATABASE] [ARG]...")
@@ -113,6 +116,7 @@ def cli(
     max_column_width: int,
     timestamp: bool,
     timeout: str | None,
+    tls: TlsSettings,
 ) -> None:
     """Ask an OVSDB server.
 
@@ -131,7 +135,8 @@ def cli(
     monitor ALL                  the same of all tables
 
     SERVER is unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT, by default the local
-    db.sock. DATABASE is Open_vSwitch where there is one. TRANSACTION is the
+    db.sock; or punix:FILE, ptcp:PORT[:HOST] or pssl:PORT[:HOST], where a
+    server connects. DATABASE is Open_vSwitch where there is one. TRANSACTION is the
     params of a "transact" request. A COLUMN of monitor may be !initial,
     !insert, !delete or !modify, to leave such changes out.
     """
@@ -147,7 +152,7 @@ def cli(
         format_, data, no_headings = "list", "bare", True
     style = Style(format_, data, not no_headings, pretty, max_column_width)
     try:
-        run(words[0], words[1:], style, timestamp=timestamp)
+        run(words[0], words[1:], style, tls, timestamp=timestamp)
     except (CommandError, AddressError, RpcError) as error:
         raise CliError(explain(error)) from None
 

@@ -12,11 +12,12 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rpc.address import ActiveAddress
+from rpc.address import ActiveAddress, PassiveAddress
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
 from rpc.message import Notification
+from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
 if TYPE_CHECKING:
     from ovsdb.schema import Schema
@@ -78,17 +79,22 @@ class Client:
 
 
 def connect(
-    addresses: Sequence[ActiveAddress], database: str, *, retry: bool = False, deadline: float | None = None
+    addresses: Sequence[ActiveAddress | PassiveAddress],
+    database: str,
+    *,
+    retry: bool = False,
+    deadline: float | None = None,
+    tls: TlsSettings = NO_SETTINGS,
 ) -> Client:
     """Connect to the first server that accepts; with `retry`, again and again. ConnectError of the last
-    one.
+    one. A passive address waits for a server that connects.
     """
     interval = RETRY_INTERVAL
     while True:
         failure: ConnectError | None = None
         for address in addresses:
             try:
-                return Client(Connection.open(address, deadline), database, deadline)
+                return Client(Connection.open(address, deadline, tls), database, deadline)
             except ConnectError as error:
                 failure = error
         if not retry:

@@ -18,18 +18,23 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
 from ovsdb.client.replica import Change, Replica, ReplicaError, Selection
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import Schema
-from rpc.address import ActiveAddress, parse_active
+from rpc.address import ActiveAddress, TcpAddress, parse_active
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
 from rpc.message import Message, Notification, Reply, Request, encode_error, encode_request, encode_result
 from rpc.reconnect import Action, Event, Reconnect, Timing
+from rpc.tls_settings import NO_SETTINGS, TlsSettings
 from rpc.trio_io import MessageStream, connect
+
+if TYPE_CHECKING:
+    from rpc.tls import Tls
 
 NO_TRANSACTION = "00000000-0000-0000-0000-000000000000"  # an id that is in no history
 MONITOR = "replica"  # names our monitor, the only one on its connection
@@ -41,7 +46,12 @@ FAILURES = (ConnectionLost, RemoteError, ReplicaError, OvsdbError)
 
 @asynccontextmanager
 async def open_database(
-    remote: str, database: str, tables: Selection, timing: Timing | None = None
+    remote: str,
+    database: str,
+    tables: Selection,
+    timing: Timing | None = None,
+    *,
+    tls: TlsSettings = NO_SETTINGS,
 ) -> AsyncIterator[Database]:
     """A client of `database` at `remote`, which may name several servers "a,b"; AddressError where it names
     none.
@@ -53,7 +63,7 @@ async def open_database(
     addresses = [parse_active(text) for text in remote.split(",")]
     db = Database(database, tables)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_connected, db, addresses, timing or Timing())
+        nursery.start_soon(_keep_connected, db, addresses, timing or Timing(), _tls_for(addresses, tls))
         try:
             yield db
         finally:
@@ -273,14 +283,24 @@ async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _keep_connected(db: Database, addresses: list[ActiveAddress], timing: Timing) -> None:
+def _tls_for(addresses: list[ActiveAddress], settings: TlsSettings) -> Tls | None:
+    if not any(isinstance(address, TcpAddress) and address.tls for address in addresses):
+        return None
+    from rpc.tls import Tls  # most programs need it not
+
+    return Tls(settings)
+
+
+async def _keep_connected(
+    db: Database, addresses: list[ActiveAddress], timing: Timing, tls: Tls | None
+) -> None:
     machine = Reconnect(trio.current_time(), timing)
     machine.handle(Event.ENABLE, trio.current_time())
     while True:
         await _sleep_until(machine.deadline())
         machine.handle(Event.CONNECT, trio.current_time())
         try:
-            stream, remote = await _connect_any(addresses, machine)
+            stream, remote = await _connect_any(addresses, machine, tls)
         except ConnectError as error:
             db._end(str(error))
         else:
@@ -293,14 +313,16 @@ async def _sleep_until(deadline: float | None) -> None:
     await trio.sleep_until(math.inf if deadline is None else deadline)
 
 
-async def _connect_any(addresses: list[ActiveAddress], machine: Reconnect) -> tuple[MessageStream, str]:
+async def _connect_any(
+    addresses: list[ActiveAddress], machine: Reconnect, tls: Tls | None
+) -> tuple[MessageStream, str]:
     """The first server that accepts, in the order in which the user gave them."""
     failure = ConnectError("", "no address")
     for address in addresses:
         deadline = trio.current_time() + max(1.0, machine.backoff)
         with trio.CancelScope(deadline=deadline):
             try:
-                return MessageStream(await connect(address)), address.text()
+                return MessageStream(await connect(address, tls)), address.text()
             except ConnectError as error:
                 failure = error
                 continue

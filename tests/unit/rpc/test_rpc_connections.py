@@ -259,7 +259,7 @@ def test_a_relative_socket_lies_in_the_run_directory(
         ("unix:/nonexistent/sock", "No such file or directory"),
         ("tcp:127.0.0.1:1", "Connection refused"),
         ("tcp:localhost:1", "Connection refused"),
-        ("ssl:127.0.0.1:1", "private key"),
+        ("ssl:127.0.0.1:1", "Private key must be configured"),
     ],
 )
 def test_a_failure_to_connect_has_address_and_reason(text: str, reason: str) -> None:
@@ -272,7 +272,7 @@ def test_a_failure_to_connect_has_address_and_reason(text: str, reason: str) -> 
         assert reason in error.reason
 
 
-@pytest.mark.parametrize("text", ["punix:/nonexistent/sock", "ptcp:1:192.0.2.1", "pssl:0"])
+@pytest.mark.parametrize("text", ["punix:/nonexistent/sock", "ptcp:1:192.0.2.1", "pssl:1:192.0.2.1"])
 def test_a_failure_to_listen_names_the_address(text: str) -> None:
     with pytest.raises(ListenError) as caught:
         listen(parse_passive(text))
