@@ -16,6 +16,7 @@ from ovsdb.remotes import RemoteError
 from ovsdb.server import Server
 from ovsdb.storage.base import StorageError
 from ovsdb.storage.file import FileStorage
+from ovsdb.storage.reader import ClusteredError
 
 
 class AddError(Exception):
@@ -33,6 +34,9 @@ def add_file(hub: Hub, path: Path) -> StorageError | None:
         except BaseException:
             storage.close()
             raise
+    except ClusteredError as e:
+        advice = "ovsdb-tool cluster-to-standalone makes a standalone database of it"
+        raise AddError(f"ovsdb error: {path}: clustered databases are not supported ({advice})") from e
     except (StorageError, OvsdbError, HubError) as e:
         raise AddError(str(e)) from e
     return storage.damage

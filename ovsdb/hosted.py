@@ -380,14 +380,13 @@ class HostedDatabase:
 def format_transaction(record: bytes, date: int, comment: str) -> bytes:
     """A transaction as the log has it (ovsdb(5)): `record` and its date, in milliseconds since 1970."""
     noted = b',"_comment":' + orjson.dumps(comment) if comment else b""
-    return b'%b,"_date":%d,"_is_diff":true%b}' % (record[:-1], date, noted)
+    changes = record[1:-1] + b"," if len(record) > 2 else b""
+    return b'{%b"_date":%d,"_is_diff":true%b}' % (changes, date, noted)
 
 
 def snapshot(database: Database, date: int, comment: str) -> Iterator[bytes]:
-    """What a compacted file holds beside the schema: one transaction, or none for an empty database."""
-    record = database.snapshot_record()
-    if record:
-        yield format_transaction(record, date, comment)
+    """What a compacted file holds beside the schema: one transaction, also for an empty database."""
+    yield format_transaction(database.snapshot_record(), date, comment)
 
 
 def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord, Changeset]]:

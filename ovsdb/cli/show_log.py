@@ -38,7 +38,7 @@ class LogFormatter:
     """Formats one record after another; remembers the names of rows. `more`: 1 shows rows, 2 columns too."""
 
     def __init__(self, schema: Schema, more: int) -> None:
-        self._schema = schema
+        self.schema = schema
         self._more = more
         self._names: dict[str, str] = {}
         self._number = 0
@@ -46,17 +46,19 @@ class LogFormatter:
     def format(self, record: JsonObject) -> str:
         """The text of the next record."""
         self._number += 1
-        head = [f"record {self._number}:"]
+        return f"record {self._number}:{self.changes(record)}\n"
+
+    def changes(self, record: JsonObject) -> str:
+        """Date and comment, each behind a space, and with `more` a line for each thing that changed."""
+        head = ""
         date, comment = record.get("_date"), record.get("_comment")
         if isinstance(date, int):
-            head.append(format_date(date))
+            head += f" {format_date(date)}"
         if isinstance(comment, str):
-            head.append(f'"{comment}"')
-        lines = [" ".join(head)]
-        if self._more:
-            lines += self._format_tables(record)
-            lines.append("")
-        return "\n".join(lines) + "\n"
+            head += f' "{comment}"'
+        if not self._more:
+            return head
+        return "".join(f"{line}\n" for line in (head, *self._format_tables(record)))
 
     def _format_tables(self, record: JsonObject) -> Iterator[str]:
         diff = " diff" if record.get("_is_diff") is True else ""
@@ -91,7 +93,7 @@ class LogFormatter:
         return f'"{name}"' if isinstance(name, str) and name else ""
 
     def _format_columns(self, table: str, row: dict[str, Any]) -> Iterator[str]:
-        schema = self._schema.tables.get(table)
+        schema = self.schema.tables.get(table)
         for name, wire in row.items():
             column = schema.columns.get(name) if schema else None
             try:

@@ -10,7 +10,6 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
@@ -25,6 +24,7 @@ from ovsdb.storage.base import (
     Ticket,
 )
 from ovsdb.storage.lockfile import Lockfile
+from ovsdb.storage.reader import FileIOError, Reader
 
 GROWN_SIZE = (
     10 << 20
@@ -32,28 +32,6 @@ GROWN_SIZE = (
 COMPACT_MIN_COMMITS = 100
 COMPACT_MIN_SECONDS = 600.0
 COMPACT_MAX_SECONDS = 24 * 3600.0
-
-
-class FileIOError(StorageError):
-    """The operating system refused something."""
-
-    def __init__(self, path: Path, what: str, cause: OSError | str) -> None:
-        reason = cause if isinstance(cause, str) else cause.strerror
-        super().__init__(f"I/O error: {path}: {what} ({reason})")
-
-
-class NotADatabaseError(StorageError):
-    """The file does not begin like a standalone database."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"ovsdb error: {path}: {reason}")
-
-
-class CorruptRecordError(StorageError):
-    """A record is not what its header says."""
-
-    def __init__(self, path: Path, detail: str) -> None:
-        super().__init__(f"syntax error: {path}: {detail}")
 
 
 def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> None:
@@ -69,79 +47,15 @@ def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> Non
                 _write_all(fd, record.format_record(body)[0])
             os.fsync(fd)
             _sync_directory(path)
-        except OSError as e:
+        except BaseException as e:
             os.unlink(path)
-            raise FileIOError(path, "write failed", e) from None
+            if isinstance(e, OSError):
+                raise FileIOError(path, "write failed", e) from None
+            raise
         finally:
             os.close(fd)
     finally:
         lock.release()
-
-
-class Reader:
-    """Reads records from the start; knows where the last good one ended."""
-
-    def __init__(self, path: Path) -> None:
-        """Open and look whether it is a database; FileIOError, NotADatabaseError."""
-        self.path = path
-        self.end = 0  # bytes of good records
-        try:
-            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115
-        except OSError as e:
-            raise FileIOError(path, "open failed", e) from None
-        try:
-            self._check_start()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _check_start(self) -> None:
-        line = self._file.readline(record.HEADER_LIMIT)
-        header = record.parse_header(line)
-        if not line:
-            raise NotADatabaseError(self.path, "cannot identify file type")
-        if header is None:
-            raise NotADatabaseError(self.path, "unexpected file format")
-        if header.magic != "JSON":
-            raise NotADatabaseError(self.path, "clustered databases are not supported")
-        self._file.seek(0)
-
-    def records(self) -> Iterator[tuple[JsonObject, str]]:
-        """Yield (JSON object, digest) from the current position; StorageError at damage."""
-        file, path = self._file, self.path
-        while line := file.readline(record.HEADER_LIMIT):
-            offset = self.end
-            header = record.parse_header(line)
-            if header is None or header.magic != "JSON":
-                shown = line.decode("latin-1").strip()
-                raise CorruptRecordError(path, f'parse error at offset {offset} in header line "{shown}"')
-            offset += len(line)
-            body = file.read(header.length)
-            if len(body) != header.length:
-                what = f"error reading {header.length} bytes starting at offset {offset}"
-                raise FileIOError(path, what, "End of file")
-            digest = record.digest_of(body)
-            if digest != header.digest:
-                raise CorruptRecordError(
-                    path,
-                    f"{len(body)} bytes starting at offset {offset} have SHA-1 hash {digest} "
-                    f"but should have hash {header.digest}",
-                )
-            try:
-                value = orjson.loads(body)
-            except orjson.JSONDecodeError as e:
-                detail = f"{len(body)} bytes starting at offset {offset} are not valid JSON ({e})"
-                raise CorruptRecordError(path, detail) from None
-            if not isinstance(value, dict):
-                detail = f"{len(body)} bytes starting at offset {offset} are not a JSON object"
-                raise CorruptRecordError(path, detail)
-            self.end = offset + header.length
-            del body  # the text need not live beside the value: a record can have the size of the database
-            yield value, digest
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class FileStorage:

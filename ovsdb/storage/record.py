@@ -29,16 +29,16 @@ def parse_header(line: bytes) -> Header | None:
     return Header(found[1].decode(), int(found[2]), found[3].decode())
 
 
-def digest_of(second_line: bytes) -> str:
+def digest_of(second_line: bytes | bytearray) -> str:
     """The checksum that the header of this second line carries."""
     return hashlib.sha1(second_line, usedforsecurity=False).hexdigest()
 
 
-def format_record(body: bytes) -> tuple[bytes, str]:
+def format_record(body: bytes, magic: bytes = b"JSON") -> tuple[bytes, str]:
     """Make a record of a JSON object without line feeds: its bytes, and its checksum."""
     line = body + b"\n"
     digest = digest_of(line)
-    return b"OVSDB JSON %d %b\n%b" % (len(line), digest.encode(), line), digest
+    return b"OVSDB %b %d %b\n%b" % (magic, len(line), digest.encode(), line), digest
 
 
 def next_id(previous: int, digest: str) -> int:

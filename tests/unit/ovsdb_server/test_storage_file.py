@@ -126,7 +126,10 @@ def test_a_rejected_record_is_cut_off_with_what_follows(path: Path, storage: Fil
             b"OVSDB JSON 3 " + b"0" * 40 + b"\n{}\n",
             "have SHA-1 hash 5f36b2ea290645ee34d943220a14b54ee5ea5be5",
         ),
-        (b"OVSDB CLUSTER 3 " + b"0" * 40 + b"\n{}\n", "clustered databases are not supported"),
+        (
+            b"OVSDB CLUSTER 3 " + b"0" * 40 + b"\n{}\n",
+            "cannot apply this operation to clustered database file",
+        ),
         (record.format_record(b"[]")[0], "3 bytes starting at offset 54 are not a JSON object"),
         (record.format_record(b"{x")[0], "3 bytes starting at offset 54 are not valid JSON"),
     ],

@@ -1,0 +1,144 @@
+"""Reads a database file record by record, standalone or clustered (ovsdb(5)).
+
+Rule: what is in the file is not believed: a length takes memory only as far as there are bytes, a record is
+checked against its checksum before it is parsed. The texts of errors are those of the C programs.
+"""
+
+import stat
+from collections.abc import Iterator
+from os import fstat
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from ovsdb.storage import record
+from ovsdb.storage.base import JsonObject, StorageError
+
+CHUNK = 1 << 20  # bytes; a body that claims more is read piece by piece
+
+
+class FileIOError(StorageError):
+    """The operating system refused something; `code` is its errno, 0 if it was the end of the file."""
+
+    def __init__(self, path: Path, what: str, cause: OSError | str) -> None:
+        reason = cause if isinstance(cause, str) else cause.strerror
+        super().__init__(f"I/O error: {path}: {what} ({reason})")
+        self.code = 0 if isinstance(cause, str) else cause.errno or 0
+
+
+class NotADatabaseError(StorageError):
+    """The file does not begin like a database of the kind that was asked for."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"ovsdb error: {path}: {reason}")
+
+
+class ClusteredError(NotADatabaseError):
+    """The file is a clustered database where a standalone one is needed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "cannot apply this operation to clustered database file")
+
+
+class CorruptRecordError(StorageError):
+    """A record is not what its header says."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"syntax error: {path}: {detail}")
+
+
+class Reader:
+    """Reads records from the start; knows where the last good one ended."""
+
+    def __init__(self, path: Path, magic: str | None = "JSON") -> None:
+        """Open and look whether it is of this kind, None for any; FileIOError, NotADatabaseError."""
+        self.path = path
+        self.end = 0  # bytes of good records
+        try:
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115
+        except OSError as e:
+            raise FileIOError(path, "open failed", e) from None
+        try:
+            self.magic = self._check_start(magic)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file, 0 if it is none (a pipe, for instance)."""
+        status = fstat(self._file.fileno())
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+    def _check_start(self, wanted: str | None) -> str:
+        try:
+            line = self._file.readline(record.HEADER_LIMIT)
+            self._file.seek(0)
+        except OSError as e:
+            raise FileIOError(self.path, "read failed", e) from None
+        header = record.parse_header(line)
+        if not line:
+            raise NotADatabaseError(self.path, "cannot identify file type")
+        if header is None:
+            raise NotADatabaseError(self.path, "unexpected file format")
+        if wanted is not None and header.magic != wanted:
+            if wanted == "JSON":
+                raise ClusteredError(self.path)
+            raise NotADatabaseError(self.path, "cannot identify file type")
+        return header.magic
+
+    def records(self) -> Iterator[tuple[JsonObject, str]]:
+        """Yield (JSON object, digest) from the current position; StorageError at damage."""
+        while line := self._read_line():
+            yield self._read_record(line)
+
+    def _read_line(self) -> bytes:
+        try:
+            return self._file.readline(record.HEADER_LIMIT)
+        except OSError as e:
+            raise FileIOError(self.path, f"error reading header at offset {self.end}", e) from None
+
+    def _read_record(self, line: bytes) -> tuple[JsonObject, str]:
+        path, offset = self.path, self.end
+        header = record.parse_header(line)
+        if header is None or header.magic != self.magic:
+            shown = line.decode("latin-1").strip()
+            raise CorruptRecordError(path, f'parse error at offset {offset} in header line "{shown}"')
+        offset += len(line)
+        body = self._read_body(header.length, offset)
+        digest = record.digest_of(body)
+        where = f"{len(body)} bytes starting at offset {offset}"
+        if digest != header.digest:
+            raise CorruptRecordError(
+                path, f"{where} have SHA-1 hash {digest} but should have hash {header.digest}"
+            )
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as e:
+            raise CorruptRecordError(path, f"{where} are not valid JSON ({e})") from None
+        if not isinstance(value, dict):
+            raise CorruptRecordError(path, f"{where} are not a JSON object")
+        self.end = offset + header.length
+        return value, digest
+
+    def _read_body(self, length: int, offset: int) -> bytes | bytearray:
+        try:
+            if length <= CHUNK:
+                body: bytes | bytearray = self._file.read(length)
+            else:
+                body = bytearray()
+                while len(body) < length and (piece := self._file.read(min(CHUNK, length - len(body)))):
+                    body += piece
+        except OSError as e:
+            raise FileIOError(
+                self.path, f"error reading {length} bytes starting at offset {offset}", e
+            ) from None
+        if len(body) != length:
+            what = f"error reading {length} bytes starting at offset {offset}"
+            raise FileIOError(self.path, what, "End of file")
+        return body
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
