@@ -7,6 +7,7 @@ traceback.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -137,6 +138,8 @@ def set_alarm(text: str) -> None:
     signal.alarm(int(text))
 
 
+# Of a file without a name, these are those of standard output: stores and sockets have errors of their own.
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 HELP = {"help_option_names": ["-h", "--help"]}  # context_settings
 
 
@@ -171,6 +174,9 @@ def _run(command: click.Command, program: str, args: Sequence[str] | None) -> in
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has nowhere to go
         return 1
     except Exception as error:  # a mistake of ours, which the user can only report
+        if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered is lost
+            return _complain(program, f"standard output: {error.strerror}")
         vlog.module("util").exception("internal error")
         why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _complain(program, f"internal error: {why} (with --log-file=FILE, FILE tells where)")

@@ -32,7 +32,6 @@ if TYPE_CHECKING:  # loaded by the commands that need them
     from collections.abc import Iterator
 
     from ovsdb.engine.database import Database
-    from ovsdb.schema import Schema
     from ovsdb.storage.base import JsonObject
     from ovsdb.storage.file import FileStorage
 
@@ -125,20 +124,12 @@ def compact(options: Options, words: list[str]) -> None:
 
 def convert(options: Options, words: list[str]) -> None:
     """convert [DB [SCHEMA [DST]]]."""
+    from ovsdb.engine.convert import convert
+
     schema = schema_of_words(words, 1)
     with _opened(database_path(words)) as (storage, database):
-        converted = _converted(database, schema)
+        converted = convert(database, schema)
         _rewrite(storage, words[2:], schema.to_json(), _contents(converted, "converted"))
-
-
-def _converted(database: Database, schema: Schema) -> Database:
-    """The contents under another schema; OvsdbError if they do not fit it (ovsdb-tool(1), convert)."""
-    from ovsdb.engine.database import Database
-
-    converted = Database(schema)
-    record = orjson.loads(database.snapshot_record() or b"{}")
-    converted.apply(converted.changeset_from_record(record, converting=True))
-    return converted
 
 
 def _contents(database: Database, what: str) -> Iterable[bytes]:
