@@ -28,7 +28,10 @@ class OvsdbError(Exception):
         if self._syntax is _MISSING:
             return None
         # Not orjson, which has no integers beyond 64 bits: they may be what is wrong.
-        return json.dumps(self._syntax, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        try:
+            return json.dumps(self._syntax, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        except RecursionError:
+            return "(nested too deeply to be shown)"
 
     def to_wire(self) -> dict[str, str]:
         """The <error> object for a reply."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import click
 
 from appctl import vlog
-from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
+from appctl.command_line import HELP, CliError, GetoptCommand, OptionalValue, run, version_option
 from appctl.log_options import log_options
-from ovsdb.cli import tool_cluster, tool_database
+from ovsdb.cli import tool_cluster, tool_database, tool_fsck
 from ovsdb.cli.tool_common import Command, Options
 from ovsdb.errors import OvsdbError
 from ovsdb.storage.base import StorageError
@@ -55,6 +55,7 @@ COMMANDS = {
     "transact": Command(tool_database.transact, "[db] trns", 1, 2),
     "show-log": Command(tool_cluster.show_log, "[db]", 0, 1),
     "check-cluster": Command(tool_cluster.check, "db...", 1),
+    "fsck": Command(tool_fsck.fsck, "[db]", 0, 1),
     "compare-versions": Command(tool_database.compare_versions, "a op b", 3, 3),
     "help": Command(show_help, "", 0),
     "list-commands": Command(list_commands, "", 0),
@@ -81,11 +82,13 @@ def execute(options: Options, words: list[str]) -> int:
 @click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
 @click.option("-m", "--more", count=True, help="Make show-log say more; twice shows columns.")
 @click.option("--rbac-role", default="", metavar="ROLE", help="Role for query and transact.")
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Of fsck.")
+@click.option("--repair", cls=OptionalValue, metavar="[=DST]", help="With fsck: write what is good into DST.")
 @click.option("--election-timer", metavar="MS", expose_value=False, help="Accepted; there are no clusters.")
 @click.option("--cid", metavar="UUID", expose_value=False, help="Accepted; there are no clusters.")
 @version_option(PROGRAM)
 @log_options(PROGRAM)
-def cli(*, words: tuple[str, ...], more: int, rbac_role: str) -> int:
+def cli(*, words: tuple[str, ...], more: int, rbac_role: str, form: str, repair: str | None) -> int:
     """Work on OVSDB database files.
 
     \b
@@ -110,12 +113,13 @@ def cli(*, words: tuple[str, ...], more: int, rbac_role: str) -> int:
     db-local-address DB           print its server's address
     check-cluster DB...           check the files of a cluster's servers
     cluster-to-standalone DB CLUSTERDB  make a standalone database of a clustered one
+    fsck [DB]                     check a file; exit with 0 if it is fine, 2 if it is damaged
     list-commands                 print the names of the commands
     help                          print this
     """
     vlog.set_levels(None, None, vlog.Level.WARN)
     try:
-        return execute(Options(more, rbac_role), list(words))
+        return execute(Options(more, rbac_role, form, repair), list(words))
     except LockError as e:
         log_lock.warn("%s", e.reason)
         raise CliError(str(e)) from None

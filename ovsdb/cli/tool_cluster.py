@@ -6,12 +6,13 @@ Rule: clustered files are read, never written: we have no clusters.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appctl.command_line import CliError
 from ovsdb.cli import tool_database
+from ovsdb.cli.progress import Progress
 from ovsdb.cli.tool_common import FALSE, Options, database_path, schema_of
 
 if TYPE_CHECKING:
@@ -93,8 +94,15 @@ def to_standalone(options: Options, words: list[str]) -> None:
     records = reader.records()
     header = clustered.parse_header(next(records)[0])
     made = clustered.Standalone()
-    for data in clustered.transactions(header, (clustered.parse_record(value) for value, _ in records)):
-        made.add(data)
+    with Progress(f"reading {source.name}", reader.size) as progress:
+
+        def parsed() -> Iterator[clustered.Record]:
+            for value, _ in records:
+                progress(reader.end)
+                yield clustered.parse_record(value)
+
+        for data in clustered.transactions(header, parsed()):
+            made.add(data)
     if made.schema is None:
         raise CliError(f"{source}: has not joined the cluster: there is nothing in it")
     file.create(target, made.schema, map(orjson.dumps, made.transactions))

@@ -29,6 +29,8 @@ class Options:
 
     more: int = 0
     rbac_role: str = ""
+    format: str = "text"  # of fsck and log: or "json"
+    repair: str | None = None  # fsck: where to; "" for FILE.repaired
 
 
 @dataclass(frozen=True)

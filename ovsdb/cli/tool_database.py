@@ -18,6 +18,7 @@ import orjson
 
 from appctl.command_line import CliError
 from appctl.version import OVS_COMPAT_VERSION
+from ovsdb.cli.progress import Progress
 from ovsdb.cli.tool_common import (
     FALSE,
     Options,
@@ -107,8 +108,9 @@ def _opened(path: Path) -> Iterator[tuple[FileStorage, Database]]:
     storage = FileStorage(path, time.monotonic())
     try:
         database = Database(Schema.parse(storage.schema))
-        for _ in replay(database, storage):
-            pass
+        with Progress(f"reading {path.name}", path.stat().st_size) as progress:
+            for _ in replay(database, storage):
+                progress(storage.size)
         if storage.damage:
             raise storage.damage
         yield storage, database

@@ -58,6 +58,26 @@ def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> Non
         lock.release()
 
 
+def copy_start(source: Path, target: Path, size: int) -> None:
+    """Write the first `size` bytes of a file into a new one; FileIOError, and then there is no new one."""
+    try:
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    except OSError as e:
+        raise FileIOError(target, "create failed", e) from None
+    try:
+        with source.open("rb") as f:
+            while size and (piece := f.read(min(size, 1 << 20))):
+                _write_all(fd, piece)
+                size -= len(piece)
+        os.fsync(fd)
+        _sync_directory(target)
+    except OSError as e:
+        os.unlink(target)
+        raise FileIOError(target, "write failed", e) from None
+    finally:
+        os.close(fd)
+
+
 class FileStorage:
     """Implements `Storage` on a file that is locked while it is open."""
 

@@ -93,6 +93,29 @@ class Reader:
         while line := self._read_line():
             yield self._read_record(line)
 
+    @property
+    def position(self) -> int:
+        """How far it has read, in bytes from the start."""
+        return self._file.tell()
+
+    def seek(self, offset: int) -> None:
+        """Go on reading from here, where a record may begin."""
+        self._file.seek(offset)
+        self.end = offset
+
+    def find_header(self, offset: int) -> int | None:
+        """The next place behind `offset` where a line begins like a record's header."""
+        mark = b"\nOVSDB " + self.magic.encode() + b" "
+        self._file.seek(offset)
+        kept = b""  # the end of the piece before: the mark may lie across
+        while piece := self._file.read(CHUNK):
+            found = (kept + piece).find(mark)
+            if found >= 0:
+                return offset - len(kept) + found + 1
+            offset += len(piece)
+            kept = (kept + piece)[-len(mark) :]
+        return None
+
     def _read_line(self) -> bytes:
         try:
             return self._file.readline(record.HEADER_LIMIT)
