@@ -70,7 +70,7 @@ def _normalize_long(word: str, by_name: dict[str, click.Option], rest: list[str]
     name, equals, value = word.partition("=")
     found = [name] if name in by_name else sorted(each for each in by_name if each.startswith(name))
     if not found:
-        raise click.UsageError(f"unrecognized option '{name}'")
+        raise click.UsageError(f"unrecognized option '{word}'")
     if len({by_name[each] for each in found}) > 1:
         possible = " ".join(f"'{each}'" for each in found)
         raise click.UsageError(f"option '{word}' is ambiguous; possibilities: {possible}")

@@ -13,12 +13,14 @@ FAKE_ID = "fake-bridge-"  # before the keys of a fake bridge in the external_ids
 
 
 @command("add-br", "!NEW-BRIDGE ?PARENT ?NEW-VLAN", writes=True)
-def add_br(model: Model, bridge: str, parent: str = "", vlan: str = "", *, may_exist: bool = False) -> None:
+def add_br(
+    model: Model, bridge: str, parent: str | None = None, vlan: str | None = None, *, may_exist: bool = False
+) -> None:
     """Make a bridge, or with a parent and a VLAN a fake one."""
-    if parent and not vlan:
+    if parent is not None and vlan is None:
         raise CommandError("'add-br' command takes exactly 1 or 3 arguments")
-    tag = leading_integer(vlan)
-    if parent and not 0 <= tag <= MAX_VLAN:
+    tag = leading_integer(vlan or "")
+    if parent is not None and not 0 <= tag <= MAX_VLAN:
         raise CommandError(f"add-br: vlan must be between 0 and {MAX_VLAN}")
     if may_exist:
         existing = model.find_bridge(bridge)
@@ -26,7 +28,7 @@ def add_br(model: Model, bridge: str, parent: str = "", vlan: str = "", *, may_e
             _check_existing(existing, parent, tag)
             return
     model.require_free(bridge, f"cannot create a bridge named {bridge}")
-    if parent:
+    if parent is not None:
         _add_fake_bridge(model, bridge, parent, tag)
     else:
         port = _local_port(model, bridge, {})
@@ -34,9 +36,9 @@ def add_br(model: Model, bridge: str, parent: str = "", vlan: str = "", *, may_e
         model.switch.add("bridges", row.ref)
 
 
-def _check_existing(existing: Bridge, parent: str, vlan: int) -> None:
+def _check_existing(existing: Bridge, parent: str | None, vlan: int) -> None:
     name = existing.name
-    if not parent:
+    if parent is None:
         if existing.is_fake:
             raise CommandError(
                 f'"--may-exist add-br {name}" but {name} is a VLAN bridge for VLAN {existing.vlan}'

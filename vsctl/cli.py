@@ -8,9 +8,7 @@ status 1.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +30,7 @@ from vsctl.errors import CommandError, CommandExit, UsageError
 from vsctl.grammar import OPTIONS, Command, all_commands, parse_commands
 from vsctl.output import NewRow, format_output
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
-from vsctl.text import leading_integer
+from vsctl.text import format_words, leading_integer
 
 PROGRAM = "ovs-vsctl"
 DATABASE = "Open_vSwitch"
@@ -44,8 +42,6 @@ WORDS = "vsctl.words"  # where the context keeps the words of the command line
 LOCAL = "command_"  # before the names of the first command's options among the parsed parameters
 
 log = vlog.module("vsctl")
-
-_PLAIN = re.compile(r"[-a-zA-Z0-9:_./=@+,]+")  # a word that a shell leaves alone
 
 
 class VsctlCommand(GetoptCommand):
@@ -74,7 +70,7 @@ class VsctlCommand(GetoptCommand):
 
 def _local_option(name: str, takes_argument: bool) -> click.Option:
     decls = [name, LOCAL + name[2:].replace("-", "_")]
-    return click.Option(decls, is_flag=not takes_argument, default=None, hidden=True)
+    return click.Option(decls, is_flag=not takes_argument, multiple=takes_argument, default=None, hidden=True)
 
 
 def _words(usage: str) -> list[str]:
@@ -148,7 +144,7 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
         calls = parse_commands(words, _local_options(options))
     except UsageError as error:
         raise CliError(str(error)) from None
-    line = _format_line([PROGRAM, *click.get_current_context().meta[WORDS]])
+    line = format_words([PROGRAM, *click.get_current_context().meta[WORDS]])
     writes = any(call.command.writes for call in calls)
     log.log(vlog.Level.INFO if writes else vlog.Level.DBG, "Called as %s", line)
     comment = f"{PROGRAM} (invoked by {_parent()}): {line}"
@@ -173,15 +169,16 @@ def _check(options: Mapping[str, Any]) -> None:
     for name, kind, known in (("format", "output", FORMATS), ("data", "data", DATA_FORMATS)):
         if options[name] not in known:
             raise CliError(f'unknown {kind} format "{options[name]}"')
+    _timeout(options["timeout"])
 
 
 def _local_options(options: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """Those of the first command that stood among the global ones."""
     given = []
     for name, value in options.items():
-        if name.startswith(LOCAL) and value is not None:
+        if name.startswith(LOCAL) and value:
             option = "--" + name.removeprefix(LOCAL).replace("_", "-")
-            given.append((option, None if value is True else value))
+            given.append((option, None if value is True else value[0]))  # the first one of several holds
     return given
 
 
@@ -251,13 +248,6 @@ def _finish(complaints: Sequence[str]) -> int:
     for text in (*complaints, f'The default log directory is "{directories.logdir()}".'):
         print(f"{PROGRAM}: {text}", file=sys.stderr)
     return PEER_FAILED
-
-
-def _format_line(words: Sequence[str]) -> str:
-    """A command line, with the words in quotes that need them."""
-    return " ".join(
-        word if _PLAIN.fullmatch(word) else json.dumps(word, ensure_ascii=False) for word in words
-    )
 
 
 def _parent() -> str:

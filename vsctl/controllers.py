@@ -178,8 +178,8 @@ def _parse_number(text: str) -> int:
 @command("add-aa-mapping", "!BRIDGE !ARG !ARG", writes=True)
 def add_aa_mapping(model: Model, bridge: str, isid: str, vlan: str) -> None:
     """Map an I-SID to a VLAN."""
-    owner = model.bridge(bridge).row
     key, value = _parse_number(isid), _parse_number(vlan)
+    owner = model.bridge(bridge).row
     row = _auto_attach(model, bridge)
     if row is None:
         row = model.store.insert("AutoAttach", {})
@@ -190,8 +190,8 @@ def add_aa_mapping(model: Model, bridge: str, isid: str, vlan: str) -> None:
 @command("del-aa-mapping", "!BRIDGE !ARG !ARG", writes=True)
 def del_aa_mapping(model: Model, bridge: str, isid: str, vlan: str) -> None:
     """Delete a mapping, if the I-SID leads to this VLAN."""
-    row = _auto_attach(model, bridge)
     key, value = _parse_number(isid), _parse_number(vlan)
+    row = _auto_attach(model, bridge)
     if row is not None:
         _set_mappings(row, {k: v for k, v in _mappings(row).items() if (k, v) != (key, value)})
 

@@ -15,8 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vsctl.errors import UsageError
+from vsctl.text import format_words
 
 if TYPE_CHECKING:
+    from ovsdb.schema import Schema
     from vsctl.output import Output
 
 VARIADIC, KEYWORD = 0x04, 0x08  # flags of code objects: co_flags has *args, **kwargs
@@ -32,6 +34,8 @@ class Command(NamedTuple):
     max_args: int | None  # None: any number
     options: Mapping[str, bool]  # "--may-exist" -> whether it takes an argument
     writes: bool  # it may change the database
+    # Called before any command is executed: looks at the names of tables and columns.
+    check: Callable[[Schema, Call], None] | None
 
 
 class Call(NamedTuple):
@@ -63,7 +67,10 @@ MODULES = {
         *("get-manager", "del-manager", "set-manager", "get-ssl", "del-ssl", "set-ssl"),
         *("add-aa-mapping", "del-aa-mapping", "get-aa-mapping"),
     ),
-    "vsctl.zones": ("add-zone-tp", "del-zone-tp", "list-zone-tp", "list-dp-cap"),
+    "vsctl.zones": (
+        *("add-zone-tp", "del-zone-tp", "list-zone-tp", "list-dp-cap"),
+        *("set-zone-limit", "del-zone-limit", "list-zone-limits"),
+    ),
     "vsctl.records": (
         *("list", "find", "get", "set", "add", "remove", "clear", "create", "destroy"),
         *("wait-until", "comment"),
@@ -100,7 +107,7 @@ def all_commands() -> dict[str, Command]:
 
 
 def command(
-    name: str, usage: str = "", *, writes: bool = False
+    name: str, usage: str = "", *, writes: bool = False, check: Callable[[Schema, Call], None] | None = None
 ) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
     """Declare the function that executes a command."""
 
@@ -113,7 +120,9 @@ def command(
         defaults = function.__kwdefaults__ or {}
         options = {f"--{k.replace('_', '-')}": not isinstance(defaults[k], bool) for k in keywords}
         max_args = None if code.co_flags & VARIADIC else positional
-        COMMANDS[name] = Command(name, function, usage, positional - optional, max_args, options, writes)
+        COMMANDS[name] = Command(
+            name, function, usage, positional - optional, max_args, options, writes, check
+        )
         return function
 
     return declare
@@ -143,7 +152,7 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
     while start < len(words) and words[start].startswith("-"):
         key, equals, value = words[start].partition("=")
         if key in given:
-            raise UsageError(f"'{key}' option specified multiple times")
+            raise UsageError(f"'{words[start]}' option specified multiple times")
         given[key] = value if equals else None
         start += 1
     if start == len(words):
@@ -154,7 +163,7 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
         raise UsageError(f"unknown command '{name}'; use --help for help")
     options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}
     _check_count(found, args)
-    text = " ".join([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
+    text = format_words([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
     return Call(found, args, options, text)
 
 

@@ -5,24 +5,35 @@ until, comment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cache
 
 from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text, is_uuid
 from ovsdb.schema import Atom, ColumnSchema, ColumnType
 from ovsdb.table import Datum
 from ovsdb.table import Table as Printed
-from vsctl.conditions import parse_condition
+from vsctl.conditions import Condition, parse_condition
 from vsctl.errors import CommandError, TryAgain
 from vsctl.grammar import command
 from vsctl.model import Model
 from vsctl.output import NewRow, lines
 from vsctl.store import Row
-from vsctl.tables import UUID_COLUMN, Table, record, value_of
+from vsctl.tables import (
+    UUID_COLUMN,
+    Table,
+    all_records,
+    check_columns,
+    check_conditions,
+    check_keys,
+    check_table,
+    record,
+    value_of,
+)
 from vsctl.values import parse_atom, parse_value
 
 Items = dict[Atom, Atom | None]  # the pairs of a map, or the values of a set, each with None
 
 
-@command("list", "!TABLE *RECORD")
+@command("list", "!TABLE *RECORD", check=check_table)
 def list_records(
     model: Model, table: str, *records: str, if_exists: bool = False, columns: str | None = None
 ) -> Printed:
@@ -32,20 +43,24 @@ def list_records(
     if records:
         rows = [record(model, found, name, must_exist=not if_exists) for name in records]
     else:
-        rows = [*model.store.all(found.name, _stored(shown), verify=False)]
+        rows = [*all_records(model, found, _stored(shown), verify=False)]
     return _printed(model, shown, [row for row in rows if row is not None])
 
 
-@command("find", "!TABLE *COLUMN?:KEY=VALUE")
+@command("find", "!TABLE *COLUMN?:KEY=VALUE", check=check_conditions(1))
 def find(model: Model, table: str, *conditions: str, columns: str | None = None) -> Printed:
     """Print the records that satisfy all conditions."""
     found = Table.named(model.schema, table)
     shown = found.columns(columns)
-    needed = [*(found.parse_column_key(text).column for text in conditions), *shown]
-    rows = model.store.all(found.name, _stored(needed), verify=False)
-    # The C tool reads what to compare with only when there are rows to be compared.
-    wanted = [parse_condition(found, text, model.symbols) for text in conditions] if rows else []
-    return _printed(model, shown, [row for row in rows if all(c.holds(row) for c in wanted)])
+    needed = [*(found.parse_column(text)[0] for text in conditions), *shown]
+    rows = all_records(model, found, _stored(needed), verify=False)
+
+    @cache  # as the C tool, reads what to compare with only when there is a row to be compared
+    def condition(text: str) -> Condition:
+        return parse_condition(found, text, model.symbols)
+
+    rows = [row for row in rows if all(condition(text).holds(row) for text in conditions)]
+    return _printed(model, shown, rows)
 
 
 def _stored(columns: Sequence[ColumnSchema]) -> list[str]:
@@ -62,7 +77,7 @@ def _printed(model: Model, columns: Sequence[ColumnSchema], rows: Sequence[Row])
     return table
 
 
-@command("get", "!TABLE !RECORD *COLUMN?:KEY")
+@command("get", "!TABLE !RECORD *COLUMN?:KEY", check=check_keys(2))
 def get(
     model: Model, table: str, name: str, *columns: str, if_exists: bool = False, id: str | None = None
 ) -> str:
@@ -70,18 +85,17 @@ def get(
     if if_exists and id is not None:
         raise CommandError("--if-exists and --id may not be specified together")
     found = Table.named(model.schema, table)
-    wanted = [found.parse_column_key(text) for text in columns]
-    for text, (_, _, rest) in zip(columns, wanted, strict=True):
-        if rest:
-            raise CommandError(f'{text}: trailing garbage "{rest}" in argument')
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
         return ""
     if id is not None:
         model.symbols.define_existing(id, row.uuid)
-    model.store.load([row], _stored([column for column, _, _ in wanted]))
+    model.store.load([row], _stored([found.parse_column(text)[0] for text in columns]))
     texts = []
-    for column, key_text, _ in wanted:
+    for text in columns:
+        column, key_text, rest = found.parse_column_key(text)
+        if rest:
+            raise CommandError(f'{text}: trailing garbage "{rest}" in argument')
         value = value_of(row, column)
         if key_text is None:
             texts.append(format_value_text(column.type, value))
@@ -99,14 +113,12 @@ def get(
     return lines(texts)
 
 
-@command("set", "!TABLE !RECORD +COLUMN?:KEY=VALUE", writes=True)
+@command("set", "!TABLE !RECORD +COLUMN?:KEY=VALUE", writes=True, check=check_conditions(2))
 def set_columns(
     model: Model, table: str, name: str, setting: str, *settings: str, if_exists: bool = False
 ) -> None:
     """Set columns of a record, or keys in them."""
     found = Table.named(model.schema, table)
-    for text in (setting, *settings):
-        found.parse_column_key(text)  # a mistake there comes before a missing record
     row = record(model, found, name, must_exist=not if_exists)
     if row is not None:
         for text in (setting, *settings):
@@ -118,8 +130,8 @@ def set_column(model: Model, table: Table, row: Row, text: str) -> None:
     column, key_text, rest = table.parse_column_key(text)
     if not rest.startswith("=") or rest == "=":
         raise CommandError(f'{text}: argument does not end in "=" followed by a value.')
-    if column is UUID_COLUMN:
-        raise CommandError(f'{table.name} does not contain a column whose name matches "_uuid"')
+    table.own_column(column.name)
+    table.require_writable(row, column)
     if key_text is None:
         value = parse_value(column.type, rest[1:], model.symbols)
     else:
@@ -130,7 +142,6 @@ def set_column(model: Model, table: Table, row: Row, text: str) -> None:
         old = value_of(row, column)
         assert isinstance(old, Mapping)
         value = {**old, key: other}
-    table.require_writable(row, column)
     _write(row, column, value)
 
 
@@ -139,7 +150,7 @@ def _write(row: Row, column: ColumnSchema, value: Value) -> None:
         row[column.name] = format_datum(column.type, value)
 
 
-@command("add", "!TABLE !RECORD !COLUMN +?KEY=VALUE", writes=True)
+@command("add", "!TABLE !RECORD !COLUMN +?KEY=VALUE", writes=True, check=check_columns(2, 3))
 def add(
     model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
 ) -> None:
@@ -147,7 +158,7 @@ def add(
     _change_items(model, (table, name, column), (value, *values), if_exists, "add", _added)
 
 
-@command("remove", "!TABLE !RECORD !COLUMN +KEY|VALUE|KEY=VALUE", writes=True)
+@command("remove", "!TABLE !RECORD !COLUMN +KEY|VALUE|KEY=VALUE", writes=True, check=check_columns(2, 3))
 def remove(
     model: Model, table: str, name: str, column: str, value: str, *values: str, if_exists: bool = False
 ) -> None:
@@ -224,7 +235,7 @@ def _write_items(row: Row, column: ColumnSchema, items: Items, operation: str) -
         _write(row, column, next(iter(items)) if type_.is_scalar else frozenset(items))
 
 
-@command("clear", "!TABLE !RECORD +COLUMN", writes=True)
+@command("clear", "!TABLE !RECORD +COLUMN", writes=True, check=check_columns(2))
 def clear(model: Model, table: str, name: str, column: str, *columns: str, if_exists: bool = False) -> None:
     """Empty columns of a record."""
     found = Table.named(model.schema, table)
@@ -242,7 +253,7 @@ def clear(model: Model, table: str, name: str, column: str, *columns: str, if_ex
         _write(row, cleared, default_value(cleared.type))
 
 
-@command("create", "!TABLE +COLUMN?:KEY=VALUE", writes=True)
+@command("create", "!TABLE +COLUMN?:KEY=VALUE", writes=True, check=check_table)
 def create(model: Model, table: str, setting: str, *settings: str, id: str | None = None) -> NewRow:
     """Make a record; give it an @name, or the UUID that it is to have."""
     found = Table.named(model.schema, table)
@@ -257,7 +268,7 @@ def create(model: Model, table: str, setting: str, *settings: str, id: str | Non
     return NewRow(row)
 
 
-@command("destroy", "!TABLE *RECORD", writes=True)
+@command("destroy", "!TABLE *RECORD", writes=True, check=check_table)
 def destroy(model: Model, table: str, *records: str, if_exists: bool = False, all: bool = False) -> None:
     """Delete records; of tables that are not root, the server decides."""
     if all and records:
@@ -276,12 +287,10 @@ def destroy(model: Model, table: str, *records: str, if_exists: bool = False, al
             model.store.hide(row)
 
 
-@command("wait-until", "!TABLE !RECORD *COLUMN?:KEY=VALUE")
+@command("wait-until", "!TABLE !RECORD *COLUMN?:KEY=VALUE", check=check_conditions(2))
 def wait_until(model: Model, table: str, name: str, *conditions: str) -> None:
     """Wait until a record exists and satisfies all conditions."""
     found = Table.named(model.schema, table)
-    for text in conditions:
-        found.parse_column_key(text)  # a mistake there would be waited for in vain
     row = record(model, found, name, must_exist=False)
     if row is None or not all(parse_condition(found, text, model.symbols).holds(row) for text in conditions):
         raise TryAgain(frozenset([found.name, "Bridge", "Port"]))

@@ -46,6 +46,9 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings) -> Outcom
 
     CommandError, CommandExit; and what the client raises.
     """
+    for call in calls:
+        if call.command.check is not None:
+            call.command.check(client.schema, call)
     monitored: frozenset[str] = frozenset()
     while True:
         try:
@@ -74,9 +77,21 @@ def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outco
         model.call = call
         outputs.append(call.command.function(model, *call.args, **call.options))
     model.symbols.require_defined()
+    _warn_of_unused_names(model)
     outcome = Outcome(outputs, model.warnings)
     _commit(client, model, settings, outcome)
     return outcome
+
+
+def _warn_of_unused_names(model: Model) -> None:
+    """A row of a table that is no root lives only as long as something refers to it."""
+    names = model.symbols.unused()
+    for row in model.store.new_rows() if names else ():
+        if row.uuid in names and not model.schema.tables[row.table].is_root:
+            model.warn(
+                f'row id "{names[row.uuid]}" was created but no reference to it was inserted, '
+                "so it will not actually appear in the database"
+            )
 
 
 def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:

@@ -178,6 +178,7 @@ class Store:
 
     def load(self, rows: Iterable[Row], columns: Sequence[str]) -> None:
         """Read columns of rows, in one exchange. TryAgain if a row is gone."""
+        columns = list(dict.fromkeys(columns))
         missing = [row for row in rows if not row.is_new and any(c not in row.known for c in columns)]
         if len(missing) > FEW:
             self._ask(missing[0].table, [], list(columns), verify=False)

@@ -14,6 +14,7 @@ class Symbol:
 
     uuid: str
     defined: bool = False  # by --id; else only used so far
+    used: bool = False
 
 
 class Symbols:
@@ -24,7 +25,13 @@ class Symbols:
 
     def resolve(self, name: str) -> str:
         """The UUID that a name stands for, which may be defined later."""
-        return self._symbols.setdefault(name, Symbol(str(uuid4()))).uuid
+        symbol = self._symbols.setdefault(name, Symbol(str(uuid4())))
+        symbol.used = True
+        return symbol.uuid
+
+    def unused(self) -> dict[str, str]:
+        """Names that nothing refers to, and their UUIDs."""
+        return {symbol.uuid: name for name, symbol in self._symbols.items() if not symbol.used}
 
     def find(self, name: str) -> str | None:
         """The UUID of a name that is defined."""

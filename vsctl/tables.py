@@ -5,8 +5,8 @@ Rule: a name given on the command line becomes a table, a column or a row here a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ovsdb.datum import Value, default_value, is_uuid, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
@@ -14,17 +14,23 @@ from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.model import Model
 from vsctl.store import Row
-from vsctl.values import read_token, unquote
+from vsctl.values import read_token
+
+if TYPE_CHECKING:
+    from vsctl.grammar import Call
 
 UUID_COLUMN = ColumnSchema("_uuid", ColumnType(BaseType("uuid")), mutable=False)
 MIN_UUID_DIGITS = 4  # of an abbreviated UUID
 
 
 class RecordName(NamedTuple):
-    """A way to name the rows of a table: by a column of a row that they are, or that refers to them."""
+    """A way to name the rows of a table: by a column of a row that they are, or that refers to them.
+
+    Whatever the table, "." names its only row.
+    """
 
     table: str  # where the name is
-    column: str  # empty: "." names the only row
+    column: str
     reference: str = ""  # the column of `table` that refers to the row; empty: the row is of `table` itself
 
 
@@ -39,10 +45,8 @@ RECORD_NAMES: dict[str, tuple[RecordName, ...]] = {
     "Manager": (RecordName("Manager", "target"),),
     "Mirror": (RecordName("Mirror", "name"),),
     "NetFlow": (RecordName("Bridge", "name", "netflow"),),
-    "Open_vSwitch": (RecordName("Open_vSwitch", ""),),
     "Port": (RecordName("Port", "name"),),
     "QoS": (RecordName("Port", "name", "qos"),),
-    "SSL": (RecordName("SSL", ""),),
     "sFlow": (RecordName("Bridge", "name", "sflow"),),
 }
 
@@ -67,7 +71,7 @@ class Table(NamedTuple):
         if len(matching) == 1:
             return cls(schema.tables[matching[0]])
         if matching:
-            raise CommandError(f'multiple table names match "{name}"')
+            raise CommandError(f'"{name}" matches multiple table names: {", ".join(sorted(matching))}')
         raise CommandError(f'unknown table "{name}"')
 
     @property
@@ -89,6 +93,12 @@ class Table(NamedTuple):
             )
         raise CommandError(f'{self.name} does not contain a column whose name matches "{name}"')
 
+    def own_column(self, name: str) -> ColumnSchema:
+        """The same, but not _uuid, which cannot be written."""
+        if name == "_uuid":
+            raise CommandError(f'{self.name} does not contain a column whose name matches "{name}"')
+        return self.column(name)
+
     def columns(self, names: str | None) -> list[ColumnSchema]:
         """The columns of an option --columns=NAME,...; without it all, _uuid first, the others in order."""
         if names is None:
@@ -103,12 +113,16 @@ class Table(NamedTuple):
         if not column.mutable and not row.is_new:
             raise CommandError(f"cannot modify read-only column {column.name} in table {self.name}")
 
-    def parse_column_key(self, text: str) -> ColumnKey:
-        """COLUMN, or COLUMN:KEY, at the beginning of `text`."""
+    def parse_column(self, text: str) -> tuple[ColumnSchema, int]:
+        """COLUMN at the beginning of `text`, and where it ends."""
         name, end = read_token(text, 0)
         if not name:
             raise CommandError(f"{text}: missing column name")
-        column = self.column(unquote(name))
+        return self.column(name), end
+
+    def parse_column_key(self, text: str) -> ColumnKey:
+        """COLUMN, or COLUMN:KEY, at the beginning of `text`."""
+        column, end = self.parse_column(text)
         if not text.startswith(":", end):
             return ColumnKey(column, None, text[end:])
         key, end = read_token(text, end + 1)
@@ -126,6 +140,55 @@ def _best_matches(names: Iterable[str], wanted: str) -> list[str]:
             matching.append(name)
     exact = [name for name in matching if name.lower() == wanted_plain]
     return exact[:1] if exact else matching if wanted else []
+
+
+# --- looked at before any command is executed
+
+
+def check_table(schema: Schema, call: Call) -> None:
+    """The first argument names a table, the option --columns some of its columns."""
+    _checked_table(schema, call)
+
+
+def check_columns(first: int, last: int | None = None) -> Callable[[Schema, Call], None]:
+    """The check of a command whose arguments from `first` on are columns that it changes."""
+
+    def check(schema: Schema, call: Call) -> None:
+        table = _checked_table(schema, call)
+        for text in call.args[first:last]:
+            table.own_column(text)
+
+    return check
+
+
+def check_keys(first: int) -> Callable[[Schema, Call], None]:
+    """The check of a command whose arguments from `first` on are COLUMN[:KEY]."""
+
+    def check(schema: Schema, call: Call) -> None:
+        table = _checked_table(schema, call)
+        for text in call.args[first:]:
+            if text != UUID_COLUMN.name:
+                table.own_column(table.parse_column(text)[0].name)
+
+    return check
+
+
+def check_conditions(first: int) -> Callable[[Schema, Call], None]:
+    """The check of a command whose arguments from `first` on are COLUMN[:KEY]=VALUE."""
+
+    def check(schema: Schema, call: Call) -> None:
+        table = _checked_table(schema, call)
+        for text in call.args[first:]:
+            table.own_column(table.parse_column(text)[0].name)
+
+    return check
+
+
+def _checked_table(schema: Schema, call: Call) -> Table:
+    table = Table.named(schema, call.args[0])
+    columns = call.options.get("columns")
+    table.columns(columns if isinstance(columns, str) else None)
+    return table
 
 
 def value_of(row: Row, column: ColumnSchema) -> Value:
@@ -150,7 +213,17 @@ def find_record(model: Model, table: Table, name: str) -> Row | None:
         row = _find_named(model, table, record_name, name)
         if row is not None:
             return row
+    if name == ".":
+        rows = all_records(model, table)
+        return rows[0] if len(rows) == 1 else None
     return _find_abbreviated(model, table, name)
+
+
+def all_records(model: Model, table: Table, columns: Sequence[str] = (), *, verify: bool = True) -> list[Row]:
+    """The rows of a table; the row of the switch is made before anybody looks for it."""
+    if table.name == "Open_vSwitch" and model.switch.is_new:
+        return [model.switch]
+    return model.store.all(table.name, columns, verify=verify)
 
 
 def record(model: Model, table: Table, name: str, *, must_exist: bool = True) -> Row | None:
@@ -167,9 +240,6 @@ def _first(rows: Sequence[Row]) -> Row | None:
 
 def _find_named(model: Model, table: Table, record_name: RecordName, name: str) -> Row | None:
     where = record_name.table
-    if not record_name.column:
-        rows = model.store.all(where) if name == "." else []
-        return rows[0] if len(rows) == 1 else None
     value: Json = name
     if model.schema.tables[where].columns[record_name.column].type.key.type == "integer":
         if not (name.isascii() and name.isdigit()):

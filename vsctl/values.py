@@ -53,7 +53,7 @@ def read_token(text: str, start: int) -> Token:
             end += 1
         end += 1
     if in_quotes:
-        raise CommandError(f"{text}: quoted string extends past end of argument")
+        raise CommandError(f"{text[start:]}: quoted string extends past end of argument")
     return Token(text[start:end], end)
 
 
@@ -166,9 +166,10 @@ def _parse_element(
     word, position = read_token(text, position)
     if type_.value is not None:
         key = parse_atom(type_.key, word, symbols)
+        position = _skip_spaces(text, position)
         if not text.startswith("=", position):
             raise CommandError(f'{text}: syntax error at "{text[position : position + 1]}" expecting "="')
-        word, position = read_token(text, position + 1)
+        word, position = read_token(text, _skip_spaces(text, position + 1))
         elements.append((key, parse_atom(type_.value, word, symbols)))
     elif type_.key.type == "integer" and (found := _RANGE.match(word)):
         elements += [(integer, None) for integer in _parse_range(type_.key, found)]
@@ -184,7 +185,9 @@ def _parse_range(base: BaseType, found: re.Match[str]) -> range:
     parse_atom(base, str(first))
     parse_atom(base, str(last))
     if last - first >= MAX_RANGE:
-        raise CommandError(f'"{found[0]}" is not a valid range. Range size cannot exceed {MAX_RANGE}.')
+        raise CommandError(
+            f'constraint violation: Range "{found[0]}" is too big. Maximum allowed size is {MAX_RANGE}.'
+        )
     return range(first, last + 1)
 
 

@@ -8,11 +8,13 @@ import contextlib
 import io
 import re
 import shlex
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ovsdb.client.blocking import Client, connect
+from ovsdb.client.transaction import check_results
 from rpc.address import parse_active
 from tests.kit.peers import C_BIN, Daemon, c_ovsdb_server
 from vsctl.cli import main
@@ -20,6 +22,17 @@ from vsctl.cli import main
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 COMPLAINT = re.compile(r"(/usr/bin/)?ovs-vsctl: ")
 VAGUE = re.compile(r"(?<=database connection failed) \(.*\)$|(?<=is ambiguous; possibilities: ).*")
+
+# Where ours says something else on purpose, see docs/compatibility.md: (ours, theirs).
+KEPT = (
+    (
+        r'"add" operation would put \d+ values in column',
+        r"transaction error: .*(Type mismatch|set must have)",
+    ),
+    (r'"\S+" is not a valid integer or range', r'"\S+" is not a valid range|constraint violation: Range'),
+    # Of several mistakes the server tells the first; the C tool sends rows in the order of their hashes.
+    (r"transaction error: .*constraint violation", r"transaction error: .*constraint violation"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +68,20 @@ class Pair:
         )
         return result(done.stdout, done.stderr, done.returncode)
 
-    def reset(self) -> None:
-        """Empty both databases."""
+    def reset(self, operations: Sequence[Any] = ()) -> None:
+        """Empty both databases, then execute these operations on both."""
         roots = [name for name, table in self.our_client.schema.tables.items() if table.is_root]
         for client in (self.our_client, self.their_client):
             client.transact([{"op": "delete", "table": table, "where": []} for table in roots])
+            check_results(client.transact(list(operations)))
 
     def check(self, line: str) -> None:
         """Run one command line on both, and compare."""
         argv = shlex.split(line)
         theirs, ours = self.run_theirs(*argv), self.run_ours(*argv)
+        if theirs.status == -signal.SIGSEGV:  # a range as the key of a map, for one
+            assert ours.status == 1, line
+            return
         said = f"{line}\n{ours}\n{theirs}"
         assert (ours.status, ours.stdout) == (theirs.status, theirs.stdout), said
         assert is_same_complaint(ours.complaint, theirs.complaint), said
@@ -83,6 +100,8 @@ def is_same_complaint(ours: str, theirs: str) -> bool:
 
     The C tool's text ends early where it prints the null byte at the end of its input.
     """
+    if any(re.match(one, ours) and re.match(other, theirs) for one, other in KEPT):
+        return True
     if theirs.endswith('syntax error at "'):
         return ours.startswith(theirs)
     return VAGUE.sub("", ours) == VAGUE.sub("", theirs)

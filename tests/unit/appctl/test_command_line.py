@@ -58,7 +58,7 @@ def test_words_are_read_as_getopt_reads_them(args: list[str], found: dict[str, o
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["--bad=1"], "unrecognized option '--bad'"),
+        (["--bad=1"], "unrecognized option '--bad=1'"),
         (["--t=x"], "option '--t=x' is ambiguous; possibilities: '--target' '--timeout'"),
         (["--quiet=1"], "option '--quiet' doesn't allow an argument"),
         (["--target"], "option '--target' requires an argument"),
