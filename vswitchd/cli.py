@@ -51,7 +51,10 @@ def make_providers(enable_dummy: str | None) -> dict[str, Provider]:
 async def serve(remote: str, providers: dict[str, Provider], process: Process, tls: TlsSettings) -> None:
     """Run the switch until a signal or the exit command."""
     control_commands = Commands(PROGRAM)
-    async with open_database(remote, "Open_vSwitch", TABLES, tls=tls) as db, db.lock(LOCK) as lock:
+    async with (
+        open_database(remote, "Open_vSwitch", TABLES, tls=tls) as db,
+        db.lock(LOCK, wait=False) as lock,
+    ):
         switch = Daemon(providers, db, lock)
 
         def stop(arguments: list[str]) -> str:

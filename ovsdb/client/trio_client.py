@@ -1,415 +1,453 @@
 """A client for long-running programs under trio: keeps a replica of selected tables and comes back after
 failures.
 
-    async with open_database("unix:/run/db.sock", "Open_vSwitch", {"Bridge": ["name"], "Port": None}) as db:
-        while True:
-            for table, uuid, old, new in await db.wait_changed():
-                ... db.replica.tables["Bridge"][uuid]["name"] ...
+    async with connect("unix:/run/db.sock", "Open_vSwitch", {"Bridge": ["name"], "Port": None}) as db:
+        async for change in db.changes("Port"):
+            print(change.kind, change.row.name)
 
-Rule: one task reads a connection and one writes it; what others want goes through a queue, so that a
-cancelled transact() never leaves half a message behind. After a reconnection the program sees only what
-really changed.
-Source: RFC 7047; ovsdb-server(7) for monitor_cond_since, update2 and update3.
+Rule: what clients decide, `core` decides; here are the tasks. One task reads a connection and one writes it;
+what others want goes through a queue, so that a cancelled wait never leaves half a message behind. After a
+reconnection the program sees only what really changed.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import trio
 
-from ovsdb.client.replica import Change, Replica, ReplicaError, Selection
-from ovsdb.errors import OvsdbError
-from ovsdb.schema import Schema
-from rpc.address import ActiveAddress, TcpAddress, parse_active
+from ovsdb.client.changes import RowChange, Subscription
+from ovsdb.client.core import FAILURES, NO_TRANSACTION, AmbiguousOutcome, Answer, Core, Unsuitable
+from ovsdb.client.core import Lock as CoreLock
+from ovsdb.client.replica import Change
+from ovsdb.client.selection import Rows, Wanted
+from ovsdb.client.transaction import Conflict
+from ovsdb.client.txn import Txn
+from ovsdb.client.values import ValueMismatch
+from ovsdb.client.view import Remotes, View, pause_after
+from rpc.address import ActiveAddress
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
-from rpc.message import Message, Notification, Reply, Request, encode_error, encode_request, encode_result
 from rpc.reconnect import Action, Event, Reconnect, Timing
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
-from rpc.trio_io import MessageStream, connect
+from rpc.trio_io import MessageStream
+from rpc.trio_io import connect as connect_stream
 
+__all__ = ["NO_TRANSACTION", "Changes", "Database", "Lock", "connect", "open_database"]
 if TYPE_CHECKING:
     from rpc.tls import Tls
 
-NO_TRANSACTION = "00000000-0000-0000-0000-000000000000"  # an id that is in no history
-MONITOR = "replica"  # names our monitor, the only one on its connection
-# The requests that start a monitor, the best first, and the version of their updates.
-MONITOR_METHODS = (("monitor_cond_since", 2), ("monitor_cond", 2), ("monitor", 1))
-Receive = Callable[[], Awaitable[Message]]
-FAILURES = (ConnectionLost, RemoteError, ReplicaError, OvsdbError)
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def connect(
+    remote: str | Sequence[str],
+    database: str = "Open_vSwitch",
+    tables: Wanted | None = None,
+    *,
+    tls: TlsSettings = NO_SETTINGS,
+    leader_only: bool = False,
+    retry: bool = True,
+    timing: Timing | None = None,
+) -> AsyncIterator[Database]:
+    """A client whose replica holds the server's contents; limit the wait for that with trio.fail_after().
+
+    `remote` is "ssl:HOST:PORT", "tcp:HOST:PORT" or "unix:FILE", or several of them, in a list or with
+    commas; ssl needs `tls`. `tables` names what is wanted (see selection.Select); None: every table and
+    column. With `leader_only` only the leader of a cluster will do. Without `retry` the first failure to
+    connect is raised, a ConnectError or ConnectionLost; a connection that stood is always made anew when it
+    breaks. AddressError, ValueError.
+    """
+    async with open_database(remote, database, tables, timing, tls=tls, leader_only=leader_only) as db:
+        if retry:
+            await db.wait_connected()
+        else:
+            await db._wait_first_attempt()
+        yield db
 
 
 @asynccontextmanager
 async def open_database(
-    remote: str,
+    remote: str | Sequence[str],
     database: str,
-    tables: Selection,
+    tables: Wanted | None,
     timing: Timing | None = None,
     *,
     tls: TlsSettings = NO_SETTINGS,
+    leader_only: bool = False,
 ) -> AsyncIterator[Database]:
-    """A client of `database` at `remote`, which may name several servers "a,b"; AddressError where it names
-    none.
+    """The same, but yields at once: `connected` is false until the replica holds the server's contents.
 
-    Yields at once: `connected` is false until the replica holds the server's contents. Tables and columns
-    that the server does not have are left out. Failures of the connection show in `last_error`, not as
-    exceptions.
+    Tables and columns that the server does not have are left out. Failures of the connection show in
+    `last_error`, not as exceptions.
     """
-    addresses = [parse_active(text) for text in remote.split(",")]
-    db = Database(database, tables)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_connected, db, addresses, timing or Timing(), _tls_for(addresses, tls))
+    remotes = Remotes(remote)
+    db = Database(database, tables, leader_only)
+    failure: Exception | None = None
+
+    async def keep_connected() -> None:
+        nonlocal failure
         try:
-            yield db
-        finally:
+            await _keep_connected(db, remotes, timing or Timing(), _tls_for(remotes, tls))
+        except ValueMismatch as error:
+            failure = error
             nursery.cancel_scope.cancel()
 
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_connected)
+        try:
+            yield db
+        except Exception as error:
+            failure = error
+        finally:
+            db._close()
+            nursery.cancel_scope.cancel()
+    if failure is not None:  # raised here, since the nursery would wrap it in a group
+        raise failure
 
-class Database:
-    """What open_database() yields."""
 
-    def __init__(self, name: str, tables: Selection) -> None:
-        self.name = name
-        self.replica = Replica(tables)
-        self.connected = False  # the replica follows the server
-        self.remote = ""  # the server that it follows, or followed last
-        self.last_error = ""  # why the last connection ended or could not be made
-        self.last_id = NO_TRANSACTION  # up to where the replica knows the server's history
-        self._changes: list[Change] = []
+class Database(View):
+    """What connect() yields."""
+
+    def __init__(self, name: str, tables: Wanted | None, leader_only: bool = False) -> None:
+        super().__init__(Core(name, tables, leader_only=leader_only, wake=self._woken))
         self._changed = trio.Event()
         self._connected = trio.Event()
-        self._link: _Link | None = None
-        self._locks: dict[str, Lock] = {}
+        self._attempted = trio.Event()  # a connection stands or failed
+        self._news = trio.Event()
+        self._closed = False
+        self._failure: Exception | None = None  # of the last attempt to connect
+        self._unread: Subscription | None = None  # of wait_changed()
 
-    async def wait_changed(self) -> list[Change]:
-        """Wait until rows, `connected` or a lock differ from what the last call knew; one task at a time.
-
-        Returns the changes of rows since then, in order; a row may occur several times.
-        """
-        await self._changed.wait()
-        self._changed = trio.Event()
-        changes, self._changes = self._changes, []
-        return changes
+    # --- the replica
 
     async def wait_connected(self) -> None:
         """Wait until the replica holds the server's contents."""
         while not self.connected:
             await self._connected.wait()
+        await trio.lowlevel.checkpoint()
+
+    async def wait_changed(self) -> list[Change]:
+        """Wait until rows, `connected` or a lock differ from what the last call knew; one task at a time.
+
+        Returns the rows that are different, each once, with native values (`replica.tables`).
+        """
+        if self._unread is None:
+            self._unread = self._core.subscribe(None, True, self._wake_follower)
+        await self._changed.wait()
+        self._changed = trio.Event()
+        changes = []
+        while (raw := self._unread.pop_raw()) is not None:
+            changes.append(raw[0])
+        return changes
+
+    def changes(self, *tables: str, initial: bool = True) -> Changes:
+        """What changes in these tables (none named: in all), from now on; for `async for`.
+
+        With `initial` first every row that is there. Each call is a reader of its own, which may be slow: it
+        hears once of a row that changed several times meanwhile. ValueError: a table is not selected.
+        """
+        return Changes(self, tables or None, initial)
+
+    async def set_condition(self, table: str, rows: Rows) -> None:
+        """Change which rows of a table are wanted; returns when the replica holds them.
+
+        RemoteError: the server refuses, and what was wanted before holds again. ValueError, ValueMismatch.
+        """
+        errors: list[object] = []
+        settled = trio.Event()
+
+        def take(error: object) -> None:
+            errors.append(error)
+            settled.set()
+
+        self._core.set_condition(table, rows, take)
+        await settled.wait()
+        if errors[0] is not None:
+            raise RemoteError("monitor_cond_change", errors[0])
+
+    # --- transactions
 
     async def transact(self, operations: Sequence[Json]) -> list[Json]:
-        """Execute a transaction; the results, for check_results().
+        """Execute operations as on the wire; the results, for check_results().
 
-        ConnectionLost: not connected, or the connection broke before the answer came: then the outcome is
-        unknown. RemoteError: the server refused the request.
+        ConnectionLost: not connected. AmbiguousOutcome, which is one: the connection broke before the answer
+        came. RemoteError: the server refused the request.
         """
-        if self._link is None:
-            await trio.lowlevel.checkpoint()
-            raise ConnectionLost("not connected")
-        result = await self._link.call("transact", [self.name, *operations])
-        if not isinstance(result, list):
-            raise RemoteError("transact", result)
-        return result
+        answers: list[Answer] = []
+        answered = trio.Event()
+
+        def take(answer: Answer) -> None:
+            answers.append(answer)
+            answered.set()
+
+        await trio.lowlevel.checkpoint()
+        id_ = self._core.transact(operations, take)
+        try:
+            await answered.wait()
+        finally:
+            self._core.forget(id_)
+        answer = answers[0]
+        if isinstance(answer, ConnectionLost):
+            raise AmbiguousOutcome(answer.reason)
+        if answer.error is not None or not isinstance(answer.result, list):
+            raise RemoteError("transact", answer.error if answer.error is not None else answer.result)
+        return answer.result
 
     @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[Lock]:
-        """Stand in the queue for a lock while the block lasts, also over reconnections; see `held`."""
-        if name in self._locks:
-            raise ValueError(f"lock {name} is asked for already")
-        lock = self._locks[name] = Lock(name)
-        if self._link is not None:
-            self._request_lock(self._link, lock)
+    async def transaction(self, comment: str = "", *, lock: str = "") -> AsyncIterator[Txn]:
+        """A transaction that is committed at the end of the block, unless an exception leaves it.
+
+        What was read through it (txn.tables) is verified: Conflict, if it is different now; see run(). With
+        `lock` the client must hold that: NotOwner. Other refusals are the TransactionErrors of
+        ovsdb.client.transaction; see transact() for those of the connection. Without a connection it waits
+        for one. Afterwards the replica shows what was committed, as far as it is selected.
+        """
+        txn = self._core.txn(comment, lock)
+        yield txn
+        await self.commit(txn)
+
+    async def commit(self, txn: Txn) -> None:
+        """Commit what transaction() would."""
+        await self.wait_connected()
+        operations = txn.operations()
+        if operations:
+            txn.finish(await self.transact(operations))
+
+    @overload
+    async def run(
+        self,
+        function: Callable[[Txn], Awaitable[T]],
+        *,
+        retries: int = ...,
+        comment: str = ...,
+        lock: str = ...,
+    ) -> T: ...
+
+    @overload
+    async def run(
+        self, function: Callable[[Txn], T], *, retries: int = ..., comment: str = ..., lock: str = ...
+    ) -> T: ...
+
+    async def run(
+        self, function: Callable[[Txn], Any], *, retries: int = 10, comment: str = "", lock: str = ""
+    ) -> Any:
+        """Call `function` with a transaction, commit that, and return what the function did.
+
+        On a Conflict everything is done again, on newer contents of the replica, up to `retries` times. The
+        function may be a coroutine function, and must do nothing that it may not do twice.
+        """
+        for attempt in range(retries + 1):
+            version = self._core.version
+            try:
+                async with self.transaction(comment, lock=lock) as txn:
+                    result = function(txn)
+                    return await result if inspect.isawaitable(result) else result
+            except Conflict:
+                if attempt == retries:
+                    raise
+            with trio.move_on_after(pause_after(attempt)):
+                while self._core.version == version:
+                    self._news = trio.Event()
+                    await self._news.wait()
+        raise AssertionError("not reached")
+
+    # --- locks
+
+    @asynccontextmanager
+    async def lock(self, name: str, *, wait: bool = True, steal: bool = False) -> AsyncIterator[Lock]:
+        """Hold a lock: waits for it; with `steal` it is taken from whoever has it.
+
+        It can be lost with the connection, and is then asked for again: `held` tells. To be safe, give its
+        name to the transactions, which then fail. Without `wait` the block begins at once, in the queue.
+        """
+        lock = Lock(name, steal=steal)
+        self._core.add_lock(lock)
         try:
+            if wait:
+                await lock.wait_held()
             yield lock
         finally:
-            del self._locks[name]
-            if self._link is not None:
-                self._link.post("unlock", [name])
+            self._core.remove_lock(lock)
 
-    def _request_lock(self, link: _Link, lock: Lock) -> None:
-        def granted(reply: Reply) -> None:
-            if isinstance(reply.result, dict) and reply.result.get("locked") is True:
-                self._set_held(lock, True)
+    # --- the tasks' side
 
-        link.post("lock", [lock.name], granted)
+    async def _wait_first_attempt(self) -> None:
+        await self._attempted.wait()
+        if not self.connected and self._failure is not None:
+            raise self._failure
 
-    def _set_held(self, lock: Lock, held: bool) -> None:
-        lock.set_held(held)
-        self._changed.set()
-
-    def _begin(self, link: _Link, remote: str) -> None:
-        self._link, self.remote, self.connected, self.last_error = link, remote, True, ""
-        for lock in self._locks.values():
-            self._request_lock(link, lock)
-        self._connected.set()
-        self._changed.set()
-
-    def _end(self, reason: str) -> None:
-        self.last_error = reason
-        if self.connected:
-            self._link, self.connected = None, False
+    def _woken(self) -> None:
+        if self._core.synced:
+            self._connected.set()
+            self._attempted.set()
+        elif self._connected.is_set():
             self._connected = trio.Event()
-            for lock in self._locks.values():
-                lock.set_held(False)
-            self._changed.set()
+        self._changed.set()
+        self._news.set()
 
-    def _take(self, changes: list[Change]) -> None:
-        if changes:
-            self._changes += changes
-            self._changed.set()
+    def _wake_follower(self) -> None:
+        self._changed.set()
 
-    def _notified(self, method: str, params: list[Json]) -> None:
-        """Act on a notification; ReplicaError, ConnectionLost."""
-        match method, params:
-            case "update3", [monitor, str(last_id), updates] if monitor == MONITOR:
-                self._take(self.replica.apply(updates, 2))
-                self.last_id = last_id
-            case (("update2" | "update"), [monitor, updates]) if monitor == MONITOR:
-                self._take(self.replica.apply(updates, 2 if method == "update2" else 1))
-            case (("locked" | "stolen"), [str(name)]) if name in self._locks:
-                self._set_held(self._locks[name], method == "locked")
-            case "monitor_canceled", [monitor] if monitor == MONITOR:
-                raise ConnectionLost("the server has ended the monitor")
+    def _failed(self, error: Exception) -> None:
+        self._core.closed(error)
+        self._failure = error
+
+    def _close(self) -> None:
+        self._closed = True
+        self._core.wake_subscribers()
 
 
-class Lock:
+class Lock(CoreLock):
     """A lock that is held or waited for."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.held = False
+    def __init__(self, name: str, *, steal: bool = False) -> None:
+        super().__init__(name, steal=steal)
         self._event = trio.Event()
+        self._lost = trio.Event()
 
     async def wait_held(self) -> None:
         """Wait until the server says that the lock is ours."""
         while not self.held:
             await self._event.wait()
 
+    async def wait_lost(self) -> None:
+        """Wait until it is not, or not known to be."""
+        while self.held:
+            await self._lost.wait()
+
     def set_held(self, held: bool) -> None:
         """Note what the server said."""
-        self.held = held
-        if held:
+        if held and not self.held:
+            self._lost = trio.Event()
             self._event.set()
-        else:
+        elif self.held and not held:
             self._event = trio.Event()
+            self._lost.set()
+        self.held = held
 
 
-class _Link:
-    """One connection while it lasts."""
+class Changes:
+    """An asynchronous iterator of RowChanges, without end while the database is open."""
 
-    def __init__(self, stream: MessageStream) -> None:
-        self._stream = stream
-        self._outgoing, self._queue = trio.open_memory_channel[bytes](math.inf)
-        self._waiting: dict[int, Callable[[Reply], None]] = {}
-        self._next_id = 0
-        self._ended = trio.Event()
-        self.reason = ""  # why it ended
+    def __init__(self, db: Database, tables: Sequence[str] | None, initial: bool) -> None:
+        self._db = db
+        self._there = trio.Event()
+        self._subscription = db._core.subscribe(tables, initial, self._wake)
 
-    def post(
-        self, method: str, params: Sequence[Json], on_reply: Callable[[Reply], None] | None = None
-    ) -> int:
-        """Send a request without waiting; its id. `on_reply` is called unless the connection ends before."""
-        id_ = self._next_id
-        self._next_id += 1
-        if on_reply is not None:
-            self._waiting[id_] = on_reply
-        self._outgoing.send_nowait(encode_request(method, params, id_))
-        return id_
+    def __aiter__(self) -> Changes:
+        return self
 
-    async def call(self, method: str, params: Sequence[Json]) -> Json:
-        """The result of a request, sent from any task but the reading one. RemoteError, ConnectionLost."""
-        replies: list[Reply] = []
-        answered = trio.Event()
+    async def __anext__(self) -> RowChange:
+        await trio.lowlevel.checkpoint()
+        while (change := self._subscription.pop()) is None:
+            if self._db._closed:
+                raise StopAsyncIteration
+            self._there = trio.Event()
+            await self._there.wait()
+        return change
 
-        def take(reply: Reply) -> None:
-            replies.append(reply)
-            answered.set()
+    def pending(self) -> int:
+        """The number of rows that the reader has not heard of yet."""
+        return len(self._subscription)
 
-        id_ = self.post(method, params, take)
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_after, self._ended, nursery.cancel_scope)
-                await answered.wait()
-                nursery.cancel_scope.cancel()
-        finally:
-            self._waiting.pop(id_, None)
-        if not replies:
-            raise ConnectionLost(self.reason)
-        return _result(method, replies[0])
-
-    async def request(self, method: str, params: Sequence[Json], receive: Receive) -> Json:
-        """The same from the reading task, before the monitor has begun."""
-        replies: list[Reply] = []
-        self.post(method, params, replies.append)
-        while not replies:
-            self.answer(await receive())
-        return _result(method, replies[0])
-
-    def answer(self, message: Message) -> None:
-        """Act on what is no notification."""
-        if isinstance(message, Reply):
-            on_reply = self._waiting.pop(message.id, None) if isinstance(message.id, int) else None
-            if on_reply is not None:
-                on_reply(message)
-        elif isinstance(message, Request):
-            if message.method == "echo":
-                self._outgoing.send_nowait(encode_result(message.params, message.id))
-            else:
-                self._outgoing.send_nowait(encode_error("unknown method", message.id))
-
-    async def write(self) -> None:
-        """Send what is queued; for ever, or ConnectionLost."""
-        async for data in self._queue:
-            await self._stream.send(data)
-
-    def end(self, reason: str) -> None:
-        """Wake everybody who waits for a reply."""
-        self.reason = self.reason or reason
-        self._ended.set()
+    def _wake(self) -> None:
+        self._there.set()
 
 
-def _result(method: str, reply: Reply) -> Json:
-    if reply.error is not None:
-        raise RemoteError(method, reply.error)
-    return reply.result
-
-
-async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()
-
-
-def _tls_for(addresses: list[ActiveAddress], settings: TlsSettings) -> Tls | None:
-    if not any(isinstance(address, TcpAddress) and address.tls for address in addresses):
+def _tls_for(remotes: Remotes, settings: TlsSettings) -> Tls | None:
+    if not remotes.any_tls:
         return None
     from rpc.tls import Tls  # most programs need it not
 
     return Tls(settings)
 
 
-async def _keep_connected(
-    db: Database, addresses: list[ActiveAddress], timing: Timing, tls: Tls | None
-) -> None:
+async def _keep_connected(db: Database, remotes: Remotes, timing: Timing, tls: Tls | None) -> None:
+    """Connect again and again; ValueMismatch: the program's conditions are no good."""
     machine = Reconnect(trio.current_time(), timing)
     machine.handle(Event.ENABLE, trio.current_time())
     while True:
-        await _sleep_until(machine.deadline())
-        machine.handle(Event.CONNECT, trio.current_time())
+        deadline = machine.deadline()
+        await trio.sleep_until(math.inf if deadline is None else deadline)
+        for address in remotes.round():
+            machine.handle(Event.CONNECT, trio.current_time())
+            error = await _use(db, address, machine, tls)
+            machine.handle(Event.DISCONNECTED, trio.current_time())
+            if isinstance(error, ValueMismatch):
+                raise error
+            db._failed(error)
+            if not isinstance(error, (ConnectError, Unsuitable)):
+                break
+        db._attempted.set()
+
+
+async def _use(db: Database, address: ActiveAddress, machine: Reconnect, tls: Tls | None) -> Exception:
+    """Connect to a server and stay with it as long as possible; why that ended."""
+    stream = None
+    with trio.CancelScope(deadline=trio.current_time() + max(1.0, machine.backoff)):
         try:
-            stream, remote = await _connect_any(addresses, machine, tls)
+            stream = MessageStream(await connect_stream(address, tls))
         except ConnectError as error:
-            db._end(str(error))
-        else:
-            machine.handle(Event.CONNECTED, trio.current_time())
-            db._end(await _serve(db, stream, remote, machine))
-        machine.handle(Event.DISCONNECTED, trio.current_time())
+            return error
+    if stream is None:
+        return ConnectError(address.text(), "timed out")
+    machine.handle(Event.CONNECTED, trio.current_time())
+    return await _serve(db._core, address.text(), stream, machine)
 
 
-async def _sleep_until(deadline: float | None) -> None:
-    await trio.sleep_until(math.inf if deadline is None else deadline)
-
-
-async def _connect_any(
-    addresses: list[ActiveAddress], machine: Reconnect, tls: Tls | None
-) -> tuple[MessageStream, str]:
-    """The first server that accepts, in the order in which the user gave them."""
-    failure = ConnectError("", "no address")
-    for address in addresses:
-        deadline = trio.current_time() + max(1.0, machine.backoff)
-        with trio.CancelScope(deadline=deadline):
-            try:
-                return MessageStream(await connect(address, tls)), address.text()
-            except ConnectError as error:
-                failure = error
-                continue
-        failure = ConnectError(address.text(), "timed out")
-    raise failure
-
-
-async def _serve(db: Database, stream: MessageStream, remote: str, machine: Reconnect) -> str:
+async def _serve(core: Core, remote: str, stream: MessageStream, machine: Reconnect) -> Exception:
     """Use one connection to its end; why it ended."""
-    link = _Link(stream)
+    outgoing, queue = trio.open_memory_channel[bytes](math.inf)
+    failure: Exception = ConnectionLost("the client is closing")
 
-    async def receive() -> Message:
-        message = await stream.receive()
-        machine.handle(Event.ACTIVITY, trio.current_time())
-        return message
+    async def read() -> None:
+        core.opened(remote, outgoing.send_nowait)
+        while True:
+            message = await stream.receive()
+            machine.handle(Event.ACTIVITY, trio.current_time())
+            core.receive(message)
+
+    async def write() -> None:
+        async for data in queue:
+            await stream.send(data)
 
     async def run(task: Callable[[], Awaitable[None]]) -> None:
+        nonlocal failure
         try:
             await task()
-        except FAILURES as error:
-            if isinstance(error, ReplicaError):
-                db.last_id = NO_TRANSACTION
-            db._end(str(error))  # first: who is woken must not find the dead link again
-            link.end(str(error))
+        except (*FAILURES, ValueMismatch) as error:
+            failure = error
+            core.closed(error)
             nursery.cancel_scope.cancel()
 
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run, link.write)
-            nursery.start_soon(run, partial(_probe, link, machine))
-            nursery.start_soon(run, partial(_follow, db, link, remote, receive))
+            for task in (read, write, partial(_probe, core, machine)):
+                nursery.start_soon(run, task)
     finally:
-        link.end("the client is closing")
+        core.closed(failure)
         with trio.CancelScope() as scope:
             scope.cancel()
             await stream.aclose()
-    return link.reason
+    return failure
 
 
-async def _probe(link: _Link, machine: Reconnect) -> None:
+async def _probe(core: Core, machine: Reconnect) -> None:
     """Ask a silent server for a sign of life; ConnectionLost when it gives none."""
     while (deadline := machine.deadline()) is not None:
         await trio.sleep_until(deadline)
         action = machine.run(trio.current_time())
         if action is Action.PROBE:
-            link.post("echo", [])
+            core.request("echo", [], lambda _: None)
             machine.handle(Event.PROBE, trio.current_time())
         elif action is Action.DISCONNECT:
             seconds = machine.timing.probe_interval
             raise ConnectionLost(f"no response to inactivity probe after {seconds:g} seconds")
     await trio.sleep_forever()
-
-
-async def _follow(db: Database, link: _Link, remote: str, receive: Receive) -> None:
-    """Bring the replica up to date and keep it so; FAILURES."""
-    schema = Schema.parse(await link.request("get_schema", [db.name], receive))
-    if not db.replica.adopt(schema):
-        db.last_id = NO_TRANSACTION
-    await _begin_monitor(db, link, receive)
-    db._begin(link, remote)
-    while True:
-        message = await receive()
-        if isinstance(message, Notification):
-            db._notified(message.method, message.params)
-        else:
-            link.answer(message)
-
-
-async def _begin_monitor(db: Database, link: _Link, receive: Receive) -> None:
-    for method, version in MONITOR_METHODS:
-        wanted: dict[str, Json] = {
-            table: [{"columns": list(columns)}] if version == 2 else {"columns": list(columns)}
-            for table, columns in db.replica.selected().items()
-        }
-        params: list[Json] = [db.name, MONITOR, wanted]
-        try:
-            if method != "monitor_cond_since":
-                db._take(db.replica.replace(await link.request(method, params, receive), version))
-                return
-            match await link.request(method, [*params, db.last_id], receive):
-                case [bool(found), str(last_id), updates]:
-                    take = db.replica.apply if found else db.replica.replace
-                    db._take(take(updates, version))
-                    db.last_id = last_id
-                    return
-                case _:
-                    raise ReplicaError(method, "unexpected result")
-        except RemoteError as error:
-            if method == "monitor" or error.error != "unknown method":
-                raise
