@@ -40,6 +40,7 @@ class Connection:
             sock.setblocking(False)
         self._socket = sock
         self._incoming = Incoming(max_bytes)
+        self._echoes: list[Request] = []  # to be answered when no message is half sent
         # In order of arrival; echo requests and awaited replies are not here.
         self._received: deque[Message] = deque()
         self._next_id = 0
@@ -87,12 +88,12 @@ class Connection:
         """Sends without waiting for the answer, which wait_reply() or receive() gets; the request's id."""
         id_ = self._next_id
         self._next_id += 1
-        self._send(encode_request(method, params, id_), deadline)
+        self.send(encode_request(method, params, id_), deadline)
         return id_
 
     def notify(self, method: str, params: Sequence[Encodable], deadline: float | None = None) -> None:
         """Sends a notification. ConnectionLost, Timeout."""
-        self._send(encode_notification(method, params), deadline)
+        self.send(encode_notification(method, params), deadline)
 
     def wait_reply(self, id_: int, deadline: float | None = None) -> Reply:
         """The answer to a request sent before, error or not. ConnectionLost, Timeout."""
@@ -112,41 +113,52 @@ class Connection:
             self._fill(deadline)
         return self._received.popleft()
 
-    def _fill(self, deadline: float | None) -> None:
-        """Waits for bytes and takes in the messages that they complete."""
-        self._incoming.check()
-        data = self._read(deadline)
-        if not data:
-            raise ConnectionLost(END_OF_FILE)
-        echoes = []
-        for message in self._incoming.feed(data):
-            if isinstance(message, Request) and message.method == "echo":
-                echoes.append(message)
-            else:
-                self._received.append(message)
-        # Last, since it may fail; and who has left needs no answer, but what it said is to be heard.
-        with contextlib.suppress(ConnectionLost):
-            for echo in echoes:
-                self._send(encode_result(echo.params, echo.id), deadline)
+    def send(self, data: bytes, deadline: float | None = None) -> None:
+        """Sends encoded messages. ConnectionLost, Timeout.
 
-    def _read(self, deadline: float | None) -> bytes:
-        while True:
-            try:
-                return self._socket.recv(CHUNK)
-            except BlockingIOError as error:
-                wait(self._socket, event_of(error, select.POLLIN), deadline)
-            except OSError as error:
-                raise ConnectionLost(_reason(error)) from error
-
-    def _send(self, data: bytes, deadline: float | None) -> None:
+        What the other side sends is taken in meanwhile, since it may not read before it has been heard.
+        """
         rest = memoryview(data)
         while rest:
             try:
                 rest = rest[self._socket.send(rest) :]
             except BlockingIOError as error:
-                wait(self._socket, event_of(error, select.POLLOUT), deadline)
+                wait(self._socket, event_of(error, select.POLLOUT) | select.POLLIN, deadline)
+                self._take_in()
             except OSError as error:
                 raise ConnectionLost(_reason(error)) from error
+
+    def _fill(self, deadline: float | None) -> None:
+        """Waits for bytes and takes in the messages that they complete."""
+        self._answer_echoes(deadline)  # that came during a send()
+        self._incoming.check()
+        while (event := self._take_in()) is not None:
+            wait(self._socket, event, deadline)
+        self._answer_echoes(deadline)
+
+    def _answer_echoes(self, deadline: float | None) -> None:
+        echoes, self._echoes = self._echoes, []
+        # Who has left needs no answer, but what it said before is to be heard.
+        with contextlib.suppress(ConnectionLost):
+            for echo in echoes:
+                self.send(encode_result(echo.params, echo.id), deadline)
+
+    def _take_in(self) -> int | None:
+        """Takes in what is there; what to wait for if that is nothing. ConnectionLost."""
+        try:
+            data = self._socket.recv(CHUNK)
+        except BlockingIOError as error:
+            return event_of(error, select.POLLIN)
+        except OSError as error:
+            raise ConnectionLost(_reason(error)) from error
+        if not data:
+            raise ConnectionLost(END_OF_FILE)
+        for message in self._incoming.feed(data):
+            if isinstance(message, Request) and message.method == "echo":
+                self._echoes.append(message)
+            else:
+                self._received.append(message)
+        return None
 
 
 def _reason(error: OSError) -> str:

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import trio
 
 from ovsdb.client.changes import RowChange, Subscription
-from ovsdb.client.core import FAILURES, NO_TRANSACTION, AmbiguousOutcome, Answer, Core, Unsuitable
+from ovsdb.client.core import FAILURES, NO_TRANSACTION, AmbiguousOutcome, Answer, Core
 from ovsdb.client.core import Lock as CoreLock
 from ovsdb.client.replica import Change
 from ovsdb.client.selection import Rows, Wanted
 from ovsdb.client.transaction import Conflict
 from ovsdb.client.txn import Txn
 from ovsdb.client.values import ValueMismatch
-from ovsdb.client.view import Remotes, View, pause_after
+from ovsdb.client.view import Remotes, View, is_next_at_once, pause_after
 from rpc.address import ActiveAddress
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
@@ -53,16 +53,17 @@ async def connect(
     *,
     tls: TlsSettings = NO_SETTINGS,
     leader_only: bool = False,
-    retry: bool = True,
+    retry: bool = False,
     timing: Timing | None = None,
 ) -> AsyncIterator[Database]:
     """A client whose replica holds the server's contents; limit the wait for that with trio.fail_after().
 
     `remote` is "ssl:HOST:PORT", "tcp:HOST:PORT" or "unix:FILE", or several of them, in a list or with
     commas; ssl needs `tls`. `tables` names what is wanted (see selection.Select); None: every table and
-    column. With `leader_only` only the leader of a cluster will do. Without `retry` the first failure to
-    connect is raised, a ConnectError or ConnectionLost; a connection that stood is always made anew when it
-    breaks. AddressError, ValueError.
+    column. With `leader_only` only the leader of a cluster will do.
+
+    Raises ConnectError or ConnectionLost where no server can be used, or tries on for ever with `retry`; a
+    connection that stood is always made anew when it breaks. AddressError, ValueError, ValueMismatch.
     """
     async with open_database(remote, database, tables, timing, tls=tls, leader_only=leader_only) as db:
         if retry:
@@ -376,14 +377,15 @@ async def _keep_connected(db: Database, remotes: Remotes, timing: Timing, tls: T
     while True:
         deadline = machine.deadline()
         await trio.sleep_until(math.inf if deadline is None else deadline)
-        for address in remotes.round():
+        for _ in range(remotes.count):
+            address = remotes.next()
             machine.handle(Event.CONNECT, trio.current_time())
             error = await _use(db, address, machine, tls)
             machine.handle(Event.DISCONNECTED, trio.current_time())
             if isinstance(error, ValueMismatch):
                 raise error
             db._failed(error)
-            if not isinstance(error, (ConnectError, Unsuitable)):
+            if not is_next_at_once(error):
                 break
         db._attempted.set()
 

@@ -5,13 +5,14 @@ Rule: no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from ovsdb.client.core import Core
+from ovsdb.client.core import Core, Unsuitable
 from ovsdb.client.replica import Replica
 from ovsdb.client.tables import AnyRow, Table, Tables
 from ovsdb.schema import Schema
 from rpc.address import ActiveAddress, TcpAddress, parse_active
+from rpc.errors import ConnectError
 
 FIRST_PAUSE, LAST_PAUSE = 0.01, 1.0  # seconds that a transaction in conflict waits for news
 
@@ -84,14 +85,19 @@ class Remotes:
         self._next = 0
         if not self._addresses:
             raise ValueError("no server is named")
+        self.count = len(self._addresses)
         self.any_tls = any(isinstance(a, TcpAddress) and a.tls for a in self._addresses)
 
-    def round(self) -> Iterator[ActiveAddress]:
-        """Each once, beginning behind the one that was tried last."""
-        for _ in self._addresses:
-            address = self._addresses[self._next]
-            self._next = (self._next + 1) % len(self._addresses)
-            yield address
+    def next(self) -> ActiveAddress:
+        """The one behind the one that was tried last."""
+        address = self._addresses[self._next]
+        self._next = (self._next + 1) % self.count
+        return address
+
+
+def is_next_at_once(error: Exception) -> bool:
+    """Whether the next server is to be tried without a pause, since this one could not be used at all."""
+    return isinstance(error, (ConnectError, Unsuitable))
 
 
 def pause_after(attempt: int) -> float:

@@ -15,6 +15,7 @@ def loaded_after(statement: str) -> set[str]:
 def test_only_the_trio_client_loads_trio() -> None:
     for statement in (
         "import ovsdb.client.blocking",
+        "import ovsdb.client.sync",
         "from ovsdb.client import Select, Conflict, TlsSettings",
     ):
         assert not loaded_after(statement) & {"trio", "jsonschema", "asyncio"}, statement

@@ -277,3 +277,23 @@ def test_a_failure_to_listen_names_the_address(text: str) -> None:
     with pytest.raises(ListenError) as caught:
         listen(parse_passive(text))
     assert caught.value.address == text
+
+
+def test_two_that_send_before_they_read_do_not_block_each_other() -> None:
+    """A server reads nothing while it has much to tell; who sends to it takes that in meanwhile."""
+    left, right = socket.socketpair()
+    much = "x" * (4 << 20)
+
+    def talk(sock: socket.socket, said: list[str]) -> None:
+        with Connection(sock) as connection:
+            connection.notify("say", [much], time.monotonic() + 60)
+            message = connection.receive(time.monotonic() + 60)
+            assert isinstance(message, Notification)
+            said.append(str(message.params[0]))
+
+    said: list[str] = []
+    other = threading.Thread(target=talk, args=(right, said))
+    other.start()
+    talk(left, said)
+    other.join()
+    assert said == [much, much]
