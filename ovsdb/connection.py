@@ -11,13 +11,21 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from appctl import vlog
 from ovsdb.session import ProtocolError, Session
+from rpc.errors import MustWait
+
+if TYPE_CHECKING:
+    from rpc.tls import TlsSocket
 
 CHUNK = 1 << 18
+RARE_SECONDS = 0.05  # when TLS must write before it can read, which no peer makes it do often
+CLOSED = "closed"  # by us
+END_OF_FILE = "End of file"
 log = vlog.module("jsonrpc")
 log_reconnect = vlog.module("reconnect")
 
@@ -27,7 +35,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | TlsSocket,
         session: Session,
         nursery: trio.Nursery,
         *,
@@ -36,21 +44,26 @@ class Connection:
     ) -> None:
         """`settle` sends what other sessions have to hear; `probe_interval` in seconds, 0 for never."""
         self.session = session
-        self._sock = sock
+        self.sock = sock
         self._nursery = nursery
         self._settle = settle
-        self._probe_interval = probe_interval
         self._unsent: memoryview | None = None
         self._drained = trio.Event()
         self.closed = False
         self.lived = 0  # chunks received
+        self.reason = ""  # why it ended
+        self._sent = 0  # chunks sent to a socket that was full
+        self._probed_at = -1  # the sum of both when a probe was sent last
+        self._probe_interval = 0.0
+        self._probe_scope: trio.CancelScope | None = None
+        self.set_probe_interval(probe_interval)
 
     async def serve(self) -> None:
         """Serve until either side closes the connection; never raises for what a client does."""
         try:
             reason = await self._read_all()
         except trio.ClosedResourceError:
-            reason = "closed"
+            reason = CLOSED
         except OSError as e:
             reason = os.strerror(e.errno) if e.errno else str(e)
             log.warn(f"{self.session.name}: receive error: {reason}")
@@ -64,48 +77,65 @@ class Connection:
             reason = "internal error"
         finally:
             self.close()
-        if reason not in ("closed", "End of file"):
-            log_reconnect.warn(f"{self.session.name}: connection dropped ({reason})")
+        self.reason = self.reason or reason
+        if self.reason not in (CLOSED, END_OF_FILE):
+            log_reconnect.warn(f"{self.session.name}: connection dropped ({self.reason})")
         self._settle()
 
     async def _read_all(self) -> str:
-        session, sock = self.session, self._sock
+        session, sock = self.session, self.sock
         while not self.closed:
             if self._unsent is not None:
                 await self._drained.wait()
                 continue
-            if self._probe_interval:
-                if not await self._wait_or_probe():
-                    return f"no response to inactivity probe after {self._probe_interval:g} seconds"
-            else:
-                await trio.lowlevel.wait_readable(sock)
+            await trio.lowlevel.wait_readable(sock)
             try:
                 data = sock.recv(CHUNK)
-            except BlockingIOError:
+            except BlockingIOError as e:
+                if isinstance(e, MustWait) and e.to_write:
+                    await trio.sleep(RARE_SECONDS)
                 continue
             if not data:
-                return "End of file"
+                return END_OF_FILE
             self.lived += 1
             try:
                 session.receive(data)
             finally:
                 self.flush()
                 self._settle()
-        return "closed"
+        return CLOSED
 
-    async def _wait_or_probe(self) -> bool:
-        """Wait for bytes, with an echo request when there are none for too long.
+    def set_probe_interval(self, seconds: float) -> None:
+        """How long the client may be silent before it is asked for a sign of life; 0: for ever."""
+        if seconds == self._probe_interval:
+            return
+        self._probe_interval = seconds
+        if self._probe_scope is not None:
+            self._probe_scope.cancel()
+            self._probe_scope = None
+        if seconds:
+            self._probe_scope = trio.CancelScope()
+            self._nursery.start_soon(self._probe, self._probe_scope, seconds)
 
-        False if that is not answered.
-        """
-        for attempt in range(2):
-            with trio.move_on_after(self._probe_interval):
-                await trio.lowlevel.wait_readable(self._sock)
-                return True
-            if attempt == 0:
-                self.session.probe()
-                self.flush()
-        return False
+    def is_idle(self) -> bool:
+        """Whether a probe was sent and nothing has been heard since."""
+        return self._probed_at == self.lived + self._sent
+
+    async def _probe(self, scope: trio.CancelScope, seconds: float) -> None:
+        """Look from time to time whether there was life, ask for it where there was none, then give up."""
+        with scope:
+            while not self.closed:
+                seen = self.lived + self._sent
+                await trio.sleep(seconds)
+                if self.lived + self._sent != seen:
+                    continue
+                if self.is_idle():
+                    self.reason = f"no response to inactivity probe after {seconds:g} seconds"
+                    self.close()
+                else:
+                    self._probed_at = seen
+                    self.session.probe()
+                    self.flush()
 
     def flush(self) -> None:
         """Send what the session has to say, as far as the socket takes it without waiting."""
@@ -120,7 +150,7 @@ class Connection:
         if not data:
             return
         try:
-            sent = self._sock.send(data)
+            sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -134,11 +164,12 @@ class Connection:
         """Send the rest, and what has come up in the meantime, as fast as the client reads it."""
         try:
             while self._unsent:
-                await trio.lowlevel.wait_writable(self._sock)
+                await trio.lowlevel.wait_writable(self.sock)
                 try:
-                    self._unsent = self._unsent[self._sock.send(self._unsent) :]
+                    self._unsent = self._unsent[self.sock.send(self._unsent) :]
                 except BlockingIOError:
                     continue
+                self._sent += 1
                 if not self._unsent:
                     self._unsent = memoryview(self.session.take_output())
         except (OSError, trio.ClosedResourceError):
@@ -155,6 +186,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        trio.lowlevel.notify_closing(self._sock)
-        self._sock.close()
+        self.set_probe_interval(0.0)
+        trio.lowlevel.notify_closing(self.sock)
+        self.sock.close()
         self.session.close()

@@ -330,6 +330,30 @@ class HostedDatabase:
         self._changed.clear()
         self._on_convert(self)
 
+    def write_internally(self, operations: list[Any]) -> None:
+        """Change the database on the server's own behalf as a client would; what fails is logged.
+
+        Nothing happens while the store has not answered a proposal: there will be another time.
+        """
+        if self._proposed is not None or not operations:
+            return
+        outcome = self.database.execute(operations)
+        if outcome.changeset is None:
+            log.warn("%s: the status of remotes cannot be written: %s", self.name, outcome.results)
+            return
+        if not outcome.changeset:
+            return
+        record = self.database.changeset_to_record(outcome.changeset)
+        id_ = new_id()  # where there is nothing to write, as with ephemeral columns
+        if record:
+            body = format_transaction(record, time.time_ns() // 1_000_000, outcome.changeset.comment)
+            verdict = self.storage.propose(body, self.storage.head, durable=False).verdict
+            if not isinstance(verdict, Accepted):
+                return
+            id_ = verdict.id
+        self._commit(None, outcome, outcome.changeset, id_)
+        self._run_concerned(time.monotonic())
+
     # --- monitors
 
     def open_monitor(self, session: Session, method: str, key: bytes, requests: Any) -> Monitor:

@@ -56,9 +56,11 @@ class Hub:
 
     # --- sessions
 
-    def open_session(self, name: str, *, read_only: bool = False) -> Session:
+    def open_session(
+        self, name: str, *, read_only: bool = False, role: str = "", client_id: str | None = None
+    ) -> Session:
         """A client has connected; `name` is for the log."""
-        session = Session(self, name, self.now, read_only=read_only)
+        session = Session(self, name, self.now, read_only=read_only, role=role, client_id=client_id)
         self.sessions[session] = None
         return session
 

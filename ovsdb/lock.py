@@ -23,6 +23,10 @@ class LockTable(Generic[S]):
         queue = self._queues.get(name)
         return queue is not None and queue[0] == session
 
+    def waits(self, session: S, name: str) -> bool:
+        """Whether the session will own the lock when those before it have left."""
+        return session in self._queues.get(name, ())
+
     def lock(self, session: S, name: str) -> bool:
         """Stand in the queue; whether the session owns the lock now."""
         queue = self._queues.setdefault(name, [])

@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ovsdb.remote_status import StatusRow
 from ovsdb.schema import ColumnSchema, Schema
 from rpc.reconnect import DEFAULT_MAX_BACKOFF, DEFAULT_PROBE_INTERVAL
+
+DEFAULT_DSCP = 48  # of the packets: network control
+LONGEST_MS = 365 * 86400 * 1000  # of an interval; what is longer is no different
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class RemoteOptions:
     probe_interval: float | None = None  # seconds; None: 5 over a network, never on this machine
     max_backoff: float = DEFAULT_MAX_BACKOFF  # seconds between attempts to connect
     read_only: bool = False
+    role: str = ""  # of its clients, for role-based access control; "" permits everything
+    dscp: int = DEFAULT_DSCP
 
     def probe_interval_for(self, target: str) -> float:
         """The interval to use with a target; 0 means never."""
@@ -54,6 +60,7 @@ class Wanted:
 
     remotes: dict[str, RemoteOptions] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    rows: dict[str, list[StatusRow]] = field(default_factory=dict)  # by database: those that name remotes
 
 
 def parse_source(text: str, databases: Mapping[str, DatabaseView]) -> tuple[DatabaseSource, ColumnSchema]:
@@ -103,21 +110,38 @@ def _add_from(
                 if atom:
                     wanted.remotes.setdefault(str(atom), RemoteOptions())
             elif (target_row := database.rows(base.ref_table).get(str(atom))) is not None:
-                _add_row(target_row, base.ref_table, wanted)
+                target = _add_row(target_row, base.ref_table, wanted)
+                row_of_target = StatusRow(base.ref_table, str(atom), target)
+                wanted.rows.setdefault(source.database, []).append(row_of_target)
 
 
-def _add_row(row: Mapping[str, Any], table: str, wanted: Wanted) -> None:
+def _add_row(row: Mapping[str, Any], table: str, wanted: Wanted) -> str:
+    """Take a remote from the row of a Manager or Connection; its target, "" where it has none."""
     target = one_of(row, "target", str)
     if not target:
         wanted.warnings.append(f'"{table}" table row has missing or invalid "target" column')
-        return
+        return ""
     probe, backoff = one_of(row, "inactivity_probe", int), one_of(row, "max_backoff", int)
-    options = RemoteOptions(
-        probe_interval=None if probe is None else max(probe, 0) / 1000,
-        max_backoff=DEFAULT_MAX_BACKOFF if backoff is None else max(backoff, 1000) / 1000,
+    wanted.remotes[target] = RemoteOptions(
+        probe_interval=_seconds(probe) if probe is not None else None,
+        max_backoff=_seconds(backoff) if backoff else DEFAULT_MAX_BACKOFF,
         read_only=one_of(row, "read_only", bool) is True,
+        role=one_of(row, "role", str) or "",
+        dscp=_dscp(row.get("other_config")),
     )
-    wanted.remotes[target] = options
+    return str(target)
+
+
+def _seconds(ms: int) -> float:
+    """An interval of a row: 0 is none, others are at least a second."""
+    return min(max(ms, 1000), LONGEST_MS) / 1000 if ms else 0.0
+
+
+def _dscp(other_config: object) -> int:
+    text = other_config.get("dscp") if isinstance(other_config, Mapping) else None
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 4 and int(text) < 64:
+        return int(text)
+    return DEFAULT_DSCP
 
 
 def one_of(row: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -7,85 +7,65 @@ are by `remotes`. A remote that cannot be had is logged and tried again; it neve
 from __future__ import annotations
 
 import contextlib
-import itertools
-import socket
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import trio
 
 from appctl import vlog
-from ovsdb.connection import Connection
+from ovsdb.clients import Clients
 from ovsdb.hosted import HostedDatabase
 from ovsdb.hub import Hub
+from ovsdb.remote import Remote, UselessRemote
+from ovsdb.remote_active import ActiveRemote
+from ovsdb.remote_passive import PassiveRemote
+from ovsdb.remote_status import STATUS_SECONDS, RemoteStatus, StatusRow, status_operations
 from ovsdb.remotes import DatabaseView, RemoteError, RemoteOptions, find_wanted, parse_source
-from ovsdb.session import Session
 from ovsdb.storage.base import StorageError
-from rpc.address import AddressError, PassiveAddress, TcpListenAddress, UnixAddress, parse
-from rpc.errors import ConnectError, ListenError
-from rpc.trio_io import Listening, connect, listen
+from ovsdb.tls_config import ServerTls
+from rpc.address import AddressError, TcpAddress, UnixAddress, parse
+from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
-RETRY_SECONDS = 1.0  # until a remote that cannot be listened on is tried again
-HOUSEKEEPING_SECONDS = 30.0  # at least so often: whether a file wants to be compacted
+HOUSEKEEPING_SECONDS = 30.0  # at least so often: whether a file wants to be compacted, a certificate expires
 log = vlog.module("ovsdb_server")
 log_remote = vlog.module("ovsdb_jsonrpc_server")
-log_socket = vlog.module("socket_util")
-log_reconnect = vlog.module("reconnect")
-
-
-@dataclass
-class Remote:
-    """A connection method that is in use."""
-
-    target: str
-    options: RemoteOptions
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    listening: Listening | None = None
-    connections: dict[Connection, None] = field(default_factory=dict)
-    complaint: str = ""  # why it could not be listened on, as the log has it
 
 
 class Server:
     """Runs a hub on sockets."""
 
-    def __init__(self, hub: Hub, configured: Iterable[str]) -> None:
-        """`configured` are the texts of --remote."""
+    def __init__(self, hub: Hub, configured: Iterable[str], tls: TlsSettings = NO_SETTINGS) -> None:
+        """`configured` are the texts of --remote; `tls` may have "db:..." in place of files."""
         self.hub = hub
         self.configured: dict[str, None] = dict.fromkeys(configured)
         self.remotes: dict[str, Remote] = {}
         self.stopping = trio.Event()
-        self._nursery: trio.Nursery | None = None
-        self._connections: dict[Session, Connection] = {}
-        self._numbers = itertools.count(1)
+        self.tls = ServerTls(tls)
+        self._clients: Clients | None = None
         self._warned: set[str] = set()
         self._watched: set[tuple[str, str]] = set()  # (database, table) that remotes are read from
+        self._status_rows: dict[str, list[StatusRow]] = {}  # by database
+        self._status_due = 0.0  # monotonic seconds
         self._wake = trio.Event()
         self._stale = False
         self._sleeping_until = 0.0  # monotonic seconds
         hub.on_change = self._database_changed
         hub.on_deadline = self._wake_for
-        hub.on_databases = self._databases_changed
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+                self._clients = Clients(self.hub, nursery)
                 self.reconfigure()
                 nursery.start_soon(self._keep_time)
                 await self.stopping.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        """Let go of every socket, file of a socket and client."""
-        for remote in self.remotes.values():
-            if remote.listening is not None:
-                remote.listening.close()
-        for connection in list(self._connections.values()):
-            connection.close()
+            for remote in self.remotes.values():
+                remote.close()
+            if self._clients is not None:
+                self._clients.close()
 
     # --- remotes
 
@@ -98,28 +78,47 @@ class Server:
         if text.startswith("db:"):
             parse_source(text, self.views())
 
+    def check_tls(self) -> None:
+        """Raise RemoteError if a db: setting of TLS cannot be used."""
+        self.tls.check(self.views())
+
     def reconfigure(self) -> None:
         """Make the remotes those that are wanted now."""
+        assert self._clients is not None
         self._stale = False
         views = self.views()
+        self.tls.configure(views)
+        self.tls.watch_expiry()
         wanted = find_wanted(self.configured, views)
         for warning in wanted.warnings:
             if warning not in self._warned:
                 log.warn("%s", warning)
         self._warned = set(wanted.warnings)
         self._watch(views)
+        self._status_rows = wanted.rows
         for target, remote in list(self.remotes.items()):
             if target not in wanted.remotes:
                 log_remote.info("%s: remote deconfigured", target)
-                self._drop(remote)
-            elif remote.options != wanted.remotes[target]:
-                self._drop(remote)
+                del self.remotes[target]
+                remote.drop()
+            else:
+                remote.update(wanted.remotes[target])
         for target, options in wanted.remotes.items():
             if target not in self.remotes:
-                self._start(Remote(target, options))
+                self.remotes[target] = self._make_remote(target, options, self._clients)
+                self.remotes[target].start()
+
+    def _make_remote(self, target: str, options: RemoteOptions, clients: Clients) -> Remote:
+        try:
+            address = parse(target)
+        except AddressError as e:
+            return UselessRemote(target, options, clients, self.tls, e.why)
+        if isinstance(address, TcpAddress) or (isinstance(address, UnixAddress) and not address.passive):
+            return ActiveRemote(target, options, clients, self.tls, address)
+        return PassiveRemote(target, options, clients, self.tls, address)
 
     def _watch(self, views: dict[str, DatabaseView]) -> None:
-        self._watched = set()
+        self._watched = self.tls.sources()
         for text in self.configured:
             if text.startswith("db:"):
                 with contextlib.suppress(RemoteError):
@@ -133,138 +132,34 @@ class Server:
             self._stale = True
             self._wake.set()
 
-    def _databases_changed(self) -> None:
-        self._stale = True
-        self._wake.set()
+    def _write_status(self) -> None:
+        """Tell in the rows that configure remotes how these are doing."""
+        now = trio.current_time()
 
-    def _drop(self, remote: Remote) -> None:
-        del self.remotes[remote.target]
-        remote.scope.cancel()
-        if remote.listening is not None:
-            remote.listening.close()
-        for connection in list(remote.connections):
-            connection.close()
+        def status_of(target: str) -> RemoteStatus:
+            if not target:
+                return RemoteStatus.useless('missing or invalid "target" column')
+            remote = self.remotes.get(target)
+            return RemoteStatus() if remote is None else remote.status(now)
 
-    def _start(self, remote: Remote) -> None:
-        assert self._nursery is not None
-        self.remotes[remote.target] = remote
-        try:
-            address = parse(remote.target)
-        except AddressError as e:
-            log_remote.err("%s", e)
-            return
-        if not isinstance(address, UnixAddress) and address.tls:
-            log_remote.warn("%s: TLS connections are not supported yet", remote.target)
-            return
-        if isinstance(address, TcpListenAddress) or (isinstance(address, UnixAddress) and address.passive):
-            self._listen(remote, address)
-            self._nursery.start_soon(self._serve_listener, remote, address)
-        else:
-            self._nursery.start_soon(self._serve_active, remote)
-
-    def _listen(self, remote: Remote, address: PassiveAddress) -> bool:
-        try:
-            remote.listening = listen(address)
-        except ListenError as e:
-            if e.reason != remote.complaint:  # not once more with each attempt
-                log_remote.err("%s: listen failed: %s", remote.target, e.reason)
-            remote.complaint = e.reason
-            return False
-        bound = remote.listening.bound
-        if isinstance(bound, TcpListenAddress):
-            _, _, shown = remote.target.partition(":")
-            log_socket.info("%s: listening on port %d", shown, bound.port)
-        return True
-
-    async def _serve_listener(self, remote: Remote, address: PassiveAddress) -> None:
-        with remote.scope:
-            while remote.listening is None:
-                await trio.sleep(RETRY_SECONDS)
-                self._listen(remote, address)
-            while True:
-                try:
-                    stream = await remote.listening.listener.accept()
-                except trio.ClosedResourceError:
-                    return
-                except OSError as e:  # no descriptor left, for instance
-                    log_remote.err("%s: accept failed: %s", remote.target, e.strerror)
-                    await trio.sleep(RETRY_SECONDS)
-                    continue
-                assert self._nursery is not None
-                connection = self._admit(stream, remote, self._name_of(stream))
-                self._nursery.start_soon(self._serve_client, remote, connection)
-
-    async def _serve_active(self, remote: Remote) -> None:
-        """Connect to a manager, again and again."""
-        backoff = RETRY_SECONDS
-        with remote.scope:
-            while True:
-                log_reconnect.info("%s: connecting...", remote.target)
-                try:
-                    address = parse(remote.target)
-                    assert not isinstance(address, TcpListenAddress)
-                    stream = await connect(address)
-                    assert isinstance(stream, trio.SocketStream)
-                except ConnectError as e:
-                    log_reconnect.info("%s: connection attempt failed (%s)", remote.target, e.reason)
-                else:
-                    log_reconnect.info("%s: connected", remote.target)
-                    connection = self._admit(stream, remote, remote.target)
-                    await self._serve_client(remote, connection)
-                    if connection.lived:
-                        backoff = RETRY_SECONDS
-                log_reconnect.info("%s: waiting %g seconds before reconnect", remote.target, backoff)
-                await trio.sleep(backoff)
-                backoff = min(backoff * 2, remote.options.max_backoff)
+        stale = self._stale
+        for name, rows in self._status_rows.items():
+            hosted = self.hub.databases.get(name)
+            if hosted is not None:
+                hosted.write_internally(status_operations(rows, dict(hosted.schema.tables), status_of))
+        self._stale = stale  # what was written here configures nothing
 
     # --- clients
 
-    def _name_of(self, stream: trio.SocketStream) -> str:
-        if stream.socket.family == socket.AF_UNIX:
-            return f"unix#{next(self._numbers)}"
-        host, port, *_ = stream.socket.getpeername()
-        return f"tcp:[{host}]:{port}" if ":" in host else f"tcp:{host}:{port}"
-
-    def _admit(self, stream: trio.SocketStream, remote: Remote, name: str) -> Connection:
-        assert self._nursery is not None
-        sock = socket.socket(fileno=stream.socket.detach())
-        sock.setblocking(False)
-        session = self.hub.open_session(name, read_only=remote.options.read_only)
-        connection = Connection(
-            sock,
-            session,
-            self._nursery,
-            settle=self.settle,
-            probe_interval=remote.options.probe_interval_for(remote.target),
-        )
-        self._connections[session] = connection
-        remote.connections[connection] = None
-        return connection
-
-    async def _serve_client(self, remote: Remote, connection: Connection) -> None:
-        try:
-            await connection.serve()
-        finally:
-            connection.close()
-            self._connections.pop(connection.session, None)
-            remote.connections.pop(connection, None)
-
     def settle(self) -> None:
         """Send what sessions have to say, and close those that are to be disconnected."""
-        for session in self.hub.take_marked():
-            connection = self._connections.get(session)
-            if connection is None:
-                continue
-            connection.flush()
-            if session.doomed:
-                log_remote.info("%s: disconnecting (%s)", session.name, session.doomed)
-                connection.close()
+        if self._clients is not None:
+            self._clients.settle()
 
     def disconnect_all(self, reason: str) -> None:
         """Make every client connect again."""
-        for session in list(self._connections):
-            session.disconnect(reason)
-        self.settle()
+        if self._clients is not None:
+            self._clients.disconnect_all(reason)
 
     # --- time
 
@@ -277,15 +172,22 @@ class Server:
         while True:
             now = time.monotonic()
             deadline = self.hub.deadline()
-            self._sleeping_until = min(
-                now + HOUSEKEEPING_SECONDS, now + 1e9 if deadline is None else deadline
-            )
+            due = [now + HOUSEKEEPING_SECONDS]
+            if deadline is not None:
+                due.append(deadline)
+            if self._status_rows:
+                due.append(self._status_due)
+            self._sleeping_until = min(due)
             with trio.move_on_after(max(0.0, self._sleeping_until - now)):
                 await self._wake.wait()
             self._wake = trio.Event()
             if self._stale:
                 self.reconfigure()
             now = time.monotonic()
+            if now >= self._status_due:
+                self._status_due = now + STATUS_SECONDS
+                self._write_status()
+                self.tls.watch_expiry()
             self.hub.run(now)
             for hosted in self.hub.served():
                 if hosted.storage.should_compact(now):

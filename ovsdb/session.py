@@ -41,10 +41,21 @@ class ProtocolError(Exception):
 class Session:
     """What the server knows of one client."""
 
-    def __init__(self, hub: Hub, name: str, now: Callable[[], float], *, read_only: bool = False):
+    def __init__(
+        self,
+        hub: Hub,
+        name: str,
+        now: Callable[[], float],
+        *,
+        read_only: bool = False,
+        role: str = "",
+        client_id: str | None = None,
+    ):
         """`name` is for the log, as "unix#3"; `now` gives monotonic seconds."""
         self.name = name
         self.read_only = read_only
+        self.role = role  # for role-based access control; "": everything is permitted
+        self.client_id = client_id  # the CN of its certificate; None: it has shown none
         self.aware = False  # of changes of the set of databases (set_db_change_aware)
         self.monitors: dict[bytes, Monitor] = {}  # by the encoded id that the client chose
         self.locks: set[str] = set()  # that it holds or waits for
@@ -193,6 +204,13 @@ class Session:
     def holds_lock(self, name: str) -> bool:
         """For the "assert" operation."""
         return self._hub.locks.holds(self, name)
+
+    def lock_states(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The names of the locks that it holds, waits for, and has lost to a thief."""
+        names, locks = sorted(self.locks), self._hub.locks
+        held = tuple(name for name in names if locks.holds(self, name))
+        waiting = tuple(name for name in names if name not in held and locks.waits(self, name))
+        return held, waiting, tuple(name for name in names if name not in (*held, *waiting))
 
     # --- databases
 

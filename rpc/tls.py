@@ -22,6 +22,7 @@ from rpc.errors import MustWait
 from rpc.tls_settings import NO_VERIFICATION, TlsSettings
 
 DEFAULT_CIPHERS = "HIGH:!aNULL:!MD5"  # as the C programs have it
+MAX_SEND = 1 << 18  # bytes in one go, so that others get their turn
 HANDSHAKE_SECONDS = 15.0  # more is not given to a peer
 _VERSIONS = {
     "TLSv1": (ssl.TLSVersion.TLSv1, ssl.OP_NO_TLSv1),
@@ -315,7 +316,7 @@ class TlsSocket:
     def send(self, data: bytes | memoryview) -> int:
         """Send; how much. After MustWait the next call must begin with the same bytes."""
         try:
-            return self._socket.send(data)
+            return self._socket.send(memoryview(data)[:MAX_SEND])
         except ssl.SSLWantWriteError:
             raise MustWait(to_write=True) from None
         except OSError as error:  # one that wants to read among them: that is a renegotiation

@@ -56,7 +56,10 @@ async def connect(address: ActiveAddress, tls: Tls | None = None) -> trio.Socket
 
 
 async def _connect_unix(address: UnixAddress) -> trio.SocketStream:
-    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:  # no descriptor left
+        raise _error(ConnectError, address, error) from error
     try:
         with short_name(address.path) as name:
             await sock.connect(name)

@@ -17,6 +17,7 @@ from appctl import vlog
 from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
 from appctl.daemon import Options, Process, daemon_options, started
 from appctl.directories import dbdir
+from appctl.tls_options import tls_options
 from appctl.unixctl import Commands, ControlServer
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb import control
@@ -25,20 +26,12 @@ from ovsdb.remotes import RemoteError
 from ovsdb.schema import Schema
 from ovsdb.server import Server
 from ovsdb.storage.lockfile import LockError
+from rpc.tls_settings import TlsSettings
 from schemas.files import read_json
 
 PROGRAM = "ovsdb-server"
 log = vlog.module("ovsdb_server")
 log_lock = vlog.module("lockfile")
-TLS_OPTIONS = (
-    ("-p", "--private-key"),
-    ("-c", "--certificate"),
-    ("-C", "--ca-cert"),
-    ("--bootstrap-ca-cert",),
-    ("--peer-ca-cert",),
-    ("--ssl-protocols",),
-    ("--ssl-ciphers",),
-)
 
 
 def load_databases(hub: Hub, paths: list[Path]) -> None:
@@ -103,6 +96,7 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.option("--no-dbs", is_flag=True, help="Serve no database but _Server.")
 @click.option("--run", "command", metavar="COMMAND", help="Serve while COMMAND runs.")
 @click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
+@tls_options
 @version_option(PROGRAM)
 @daemon_options(PROGRAM)
 def cli(
@@ -113,7 +107,7 @@ def cli(
     no_dbs: bool,
     command: str | None,
     disable_file_column_diff: bool,
-    **tls: object,
+    tls: TlsSettings,
 ) -> int:
     """Serve OVSDB databases: DATABASE files, by default conf.db."""
     if no_dbs:
@@ -123,22 +117,21 @@ def cli(
     with started(daemon) as process:
         hub = Hub(Schema.parse(read_json("_server.ovsschema")))
         load_databases(hub, paths)
+        server = Server(hub, remotes, tls)
+        try:
+            for remote in remotes:
+                server.check_remote(remote)
+            server.check_tls()
+        except RemoteError as e:
+            hub.close()
+            raise CliError(str(e)) from None
         commands = Commands(PROGRAM)
         with ControlServer(commands, daemon.unixctl) as controls:
-            server = Server(hub, remotes)
             control.register(commands, server)
             try:
-                for remote in remotes:
-                    server.check_remote(remote)
                 return trio.run(serve, server, controls, process, command)
-            except RemoteError as e:
-                raise CliError(str(e)) from None
             finally:
                 hub.close()
-
-
-for names in TLS_OPTIONS:
-    cli.params.append(click.Option(names, metavar="FILE", help="Accepted; TLS is not served yet."))
 
 
 def main() -> None:

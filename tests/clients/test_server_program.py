@@ -237,9 +237,9 @@ def test_it_connects_to_a_manager_that_listens(place: Home) -> None:
             again.close()
 
 
-def test_tls_is_refused_in_the_log_and_the_rest_is_served(place: Home) -> None:
+def test_tls_without_files_is_told_in_the_log_and_the_rest_is_served(place: Home) -> None:
     with peers.our_ovsdb_server(place, "--remote=pssl:0", "-p", "key", "-c", "cert", "-C", "ca") as server:
-        told = "pssl:0: TLS connections are not supported yet"
+        told = "pssl:0: key: No such file or directory"
         peers.wait_until(lambda: told in server.output(), "the log tells of it")
         assert vsctl(server, "list-br") == ""
 

@@ -12,7 +12,7 @@ from tests.kit.certificates import Authority
 from tests.kit.peers import C_BIN, OUR_BIN, Daemon, Home
 
 pytestmark = pytest.mark.peer
-SERVERS = pytest.mark.parametrize("which", ["c"])
+SERVERS = pytest.mark.parametrize("which", list(peers.OVSDB_SERVERS))
 TOOLS = {"c": C_BIN, "ours": OUR_BIN}
 
 

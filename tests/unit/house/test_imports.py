@@ -30,6 +30,8 @@ PURE = {  # no I/O, nothing asynchronous: these modules import none of IO
     "ovsdb/client/changes.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/conditions.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/core.py": {"trio", "socket", "os", "time", "select"},
+    "ovsdb/remotes.py": {"trio", "socket", "os", "time", "select"},
+    "ovsdb/remote_status.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/replica.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/selection.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/tables.py": {"trio", "socket", "os", "time", "select"},

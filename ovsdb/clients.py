@@ -1,0 +1,93 @@
+"""The clients of a server: a session and a connection for each connected socket.
+
+Rule: who is let in is decided before (ovsdb.remote); here each gets its connection, hears what concerns it,
+and is let go.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from appctl import vlog
+from ovsdb.connection import Connection
+from ovsdb.hub import Hub
+from ovsdb.remotes import RemoteOptions
+from ovsdb.session import Session
+
+if TYPE_CHECKING:
+    from rpc.tls import TlsSocket
+
+log = vlog.module("ovsdb_jsonrpc_server")
+
+
+class Clients:
+    """All of them, of every remote."""
+
+    def __init__(self, hub: Hub, nursery: trio.Nursery) -> None:
+        self.hub = hub
+        self.nursery = nursery
+        self._connections: dict[Session, Connection] = {}
+        self._numbers = itertools.count(1)
+
+    def name(self, sock: socket.socket | trio.socket.SocketType, *, tls: bool) -> str:
+        """What the log calls a client that has connected to us."""
+        if sock.family == socket.AF_UNIX:
+            return f"unix#{next(self._numbers)}"
+        try:
+            peer: Any = sock.getpeername()
+        except OSError:  # it has gone already
+            peer = ("?", 0)
+        host, port = peer[:2]
+        return f"{'ssl' if tls else 'tcp'}:{f'[{host}]' if ':' in host else host}:{port}"
+
+    def admit(
+        self,
+        sock: socket.socket | TlsSocket,
+        name: str,
+        options: RemoteOptions,
+        probe_interval: float,
+        client_id: str | None = None,
+    ) -> Connection:
+        """Begin a session on a connected non-blocking socket; serve() is to follow."""
+        session = self.hub.open_session(
+            name, read_only=options.read_only, role=options.role, client_id=client_id
+        )
+        connection = Connection(
+            sock, session, self.nursery, settle=self.settle, probe_interval=probe_interval
+        )
+        self._connections[session] = connection
+        return connection
+
+    async def serve(self, connection: Connection) -> None:
+        """Serve a client until it is gone."""
+        try:
+            await connection.serve()
+        finally:
+            connection.close()
+            self._connections.pop(connection.session, None)
+
+    def settle(self) -> None:
+        """Send what sessions have to say, and close those that are to be disconnected."""
+        for session in self.hub.take_marked():
+            connection = self._connections.get(session)
+            if connection is None:
+                continue
+            connection.flush()
+            if session.doomed:
+                log.info("%s: disconnecting (%s)", session.name, session.doomed)
+                connection.close()
+
+    def disconnect_all(self, reason: str) -> None:
+        """Make every client connect again."""
+        for session in list(self._connections):
+            session.disconnect(reason)
+        self.settle()
+
+    def close(self) -> None:
+        """Let go of every client."""
+        for connection in list(self._connections.values()):
+            connection.close()
