@@ -22,10 +22,11 @@ from appctl.version import VERSION, format_version
 
 
 class CliError(Exception):
-    """Ends a program with `text` on stderr after its name, and `status`."""
+    """Ends a program with `text` on stderr after its name, and `status`; `hint` stands in lines below."""
 
-    def __init__(self, text: str, status: int = 1) -> None:
+    def __init__(self, text: str, status: int = 1, hint: str = "") -> None:
         super().__init__(text)
+        self.hint = hint
         self.text = text
         self.status = status
 
@@ -165,7 +166,10 @@ def _run(command: click.Command, program: str, args: Sequence[str] | None) -> in
     except click.ClickException as error:
         return _complain(program, error.format_message())
     except CliError as error:
-        return _complain(program, error.text, error.status)
+        status = _complain(program, error.text, error.status)
+        for line in error.hint.splitlines():
+            print(f"    {line}", file=sys.stderr)
+        return status
     except (click.Abort, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)

@@ -9,104 +9,37 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from appctl import directories, vlog
-from appctl.command_line import HELP, CliError, GetoptCommand, run
+from appctl.command_line import HELP, CliError, run
 from appctl.log_options import log_options
 from appctl.tls_options import tls_options
-from appctl.version import format_version
 from ovsdb.client.blocking import Client, connect
+from ovsdb.errors import OvsdbError
 from rpc.address import AddressError, parse
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.tls_settings import TlsSettings
-from vsctl.errors import CommandError, CommandExit, UsageError
-from vsctl.grammar import OPTIONS, Command, all_commands, parse_commands
+from vsctl.errors import BadAnswer, CommandError, CommandExit, DeadlinePassed, UsageError
+from vsctl.grammar import parse_commands
 from vsctl.output import NewRow, format_output
+from vsctl.patience import DEFAULT_DEADLINE, Patience
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
 from vsctl.text import format_words, leading_integer
+from vsctl.usage import WORDS, VsctlCommand, local_options, show_commands, show_options, show_version
 
 PROGRAM = "ovs-vsctl"
 DATABASE = "Open_vSwitch"
-SCHEMA_VERSION = "8.3.1"  # of the Open_vSwitch schema that the commands are made for
+DEADLINE_PASSED = 124  # exit status: the time of --deadline is over, as timeout(1) has it
 PEER_FAILED = 65  # exit status: the switch could not set up what was asked for
 FORMATS = ("table", "list", "html", "csv", "json")
 DATA_FORMATS = ("string", "bare", "json")
-WORDS = "vsctl.words"  # where the context keeps the words of the command line
-LOCAL = "command_"  # before the names of the first command's options among the parsed parameters
 
 log = vlog.module("vsctl")
-
-
-class VsctlCommand(GetoptCommand):
-    """Knows the commands' options, and lists the commands in the help."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        # The options of the commands too, since the first command's may stand among the global ones.
-        self.params += [_local_option(name, takes_argument) for name, takes_argument in OPTIONS.items()]
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Remember what was typed, for the log."""
-        ctx.meta[WORDS] = list(args)
-        return super().parse_args(ctx, args)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (" ".join([name, *_words(c.usage)]), (c.function.__doc__ or "").partition("\n")[0])
-                    for name, c in all_commands().items()
-                ]
-            )
-
-
-def _local_option(name: str, takes_argument: bool) -> click.Option:
-    decls = [name, LOCAL + name[2:].replace("-", "_")]
-    return click.Option(decls, is_flag=not takes_argument, multiple=takes_argument, default=None, hidden=True)
-
-
-def _words(usage: str) -> list[str]:
-    forms = {"!": "{}", "?": "[{}]", "+": "{}...", "*": "[{}]..."}
-    return [forms[word[0]].format(word[1:]) for word in usage.split()]
-
-
-def _print_and_exit(text: str) -> NoReturn:
-    click.echo(text, nl=False)
-    click.get_current_context().exit()
-
-
-def _show_commands(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        _print_and_exit("".join(f"{_syntax(command)}\n" for command in all_commands().values()))
-
-
-def _syntax(command: Command) -> str:
-    options = "".join(f"[{option}{'=' * takes}] " for option, takes in command.options.items())
-    return f"{options},{command.name},{command.usage}"
-
-
-def _show_options(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        names = []
-        for option in ctx.command.get_params(ctx):
-            if isinstance(option, click.Option) and not option.hidden:
-                for form in (*option.opts, *option.secondary_opts):
-                    argument = "" if option.is_flag else "=ARG" if form.startswith("--") else " ARG"
-                    names.append(f"{form}{argument}\n")
-        _print_and_exit("".join(names))
-
-
-def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        _print_and_exit(f"{format_version(PROGRAM)}\nDB Schema {SCHEMA_VERSION}\n")
 
 
 def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -114,9 +47,12 @@ def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[.
 
 
 @click.command(PROGRAM, cls=VsctlCommand, context_settings={**HELP, "allow_interspersed_args": False})
-@click.option("--db", metavar="SERVER[,SERVER]...", help="Connect there (default: unix:RUNDIR/db.sock).")
+@click.option(
+    "--db", metavar="SERVER[,SERVER]...", help="Connect there (default: OVS_DB, or unix:RUNDIR/db.sock)."
+)
 @_flag("--no-wait", help="Do not wait for ovs-vswitchd to reconfigure itself.")
 @click.option("-t", "--timeout", metavar="SECS", help="End with SIGALRM after SECS seconds.")
+@click.option("--deadline", metavar="SECS", help="Exit with 124 after SECS seconds; 0: never.")
 @_flag("--retry", help="Keep trying to connect.")
 @_flag("--dry-run", help="Do not change the database.")
 @_flag("--oneline", help="Print the output of each command on one line.")
@@ -131,9 +67,9 @@ def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[.
 @click.option("--max-column-width", metavar="N", default="0", help="Cut cells of tables to N characters.")
 @tls_options
 @log_options(PROGRAM, console=vlog.Level.WARN)
-@_flag("--commands", is_eager=True, expose_value=False, callback=_show_commands, help="List the commands.")
-@_flag("--options", is_eager=True, expose_value=False, callback=_show_options, help="List the options.")
-@_flag("-V", "--version", is_eager=True, expose_value=False, callback=_show_version, help="Show the version.")
+@_flag("--commands", is_eager=True, expose_value=False, callback=show_commands, help="List the commands.")
+@_flag("--options", is_eager=True, expose_value=False, callback=show_options, help="List the options.")
+@_flag("-V", "--version", is_eager=True, expose_value=False, callback=show_version, help="Show the version.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARG]... [-- COMMAND...]...")
 def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
     """Query and configure the switch by way of its database."""
@@ -141,28 +77,64 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
     if options["no_syslog"]:
         vlog.set_levels("vsctl", vlog.Destination.SYSLOG, vlog.Level.WARN)
     try:
-        calls = parse_commands(words, _local_options(options))
+        calls = parse_commands(words, local_options(options))
     except UsageError as error:
-        raise CliError(str(error)) from None
+        raise CliError(str(error), hint=error.hint) from None
     line = format_words([PROGRAM, *click.get_current_context().meta[WORDS]])
     writes = any(call.command.writes for call in calls)
     log.log(vlog.Level.INFO if writes else vlog.Level.DBG, "Called as %s", line)
     comment = f"{PROGRAM} (invoked by {_parent()}): {line}"
     settings = Settings(not options["no_wait"], options["dry_run"], comment)
-    remote = options["db"] if options["db"] is not None else f"unix:{directories.rundir()}/db.sock"
+    remote = options["db"]
+    if remote is None:
+        remote = os.environ.get("OVS_DB") or f"unix:{directories.rundir()}/db.sock"
+    patience = Patience(remote, _tell)
+    limits = _timeout(options["timeout"]), _deadline(options["deadline"])
+    with (
+        _complaints(remote),
+        patience.watching(*limits),
+        _connect(remote, options["retry"], tls) as client,
+    ):
+        outcome = execute(client, calls, settings, patience)
+        _print(outcome, options)
+        return _finish(wait_for_switch(client, outcome, patience))
+
+
+@contextlib.contextmanager
+def _complaints(remote: str) -> Iterator[None]:
+    """Whatever can go wrong becomes one line, and a second one with what to do."""
     try:
-        with _alarm(_timeout(options["timeout"])), _connect(remote, options["retry"], tls) as client:
-            outcome = execute(client, calls, settings)
-            _print(outcome, options)
-            return _finish(wait_for_switch(client, outcome))
+        yield
     except CommandExit as ended:
-        return ended.status
+        raise click.exceptions.Exit(ended.status) from None
     except CommandError as error:
-        raise CliError(str(error)) from None
+        raise _complaint(str(error), error.hint) from None
+    except ConnectError as error:
+        raise _complaint(f"{remote}: database connection failed ({error.reason})") from None
+    except AddressError as error:
+        raise _complaint(f"{remote}: database connection failed ({error.why})") from None
     except ConnectionLost as error:
-        raise CliError(f"{remote}: database connection failed ({error.reason})") from None
+        raise _complaint(f"{remote}: database connection failed ({error.reason})") from None
     except RemoteError as error:
-        raise CliError(f"{remote}: {error.method} failed: {error.error}") from None
+        raise _complaint(f"{remote}: {error.method} failed: {error.error}") from None
+    except (BadAnswer, OvsdbError) as error:
+        raise _complaint(f"{remote}: the answer of the server makes no sense: {error}") from None
+    except DeadlinePassed as error:
+        first, *rest = error.lines
+        text = f"gave up after {error.seconds} s (--deadline): {first}"
+        raise CliError(text, DEADLINE_PASSED, hint="\n".join(rest)) from None
+
+
+def _complaint(text: str, hint: str = "") -> CliError:
+    if not hint:
+        from vsctl.remedies import remedy
+
+        hint = remedy(text)
+    return CliError(text, hint=hint)
+
+
+def _tell(line: str) -> None:
+    print(line if line.startswith(" ") else f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -170,16 +142,7 @@ def _check(options: Mapping[str, Any]) -> None:
         if options[name] not in known:
             raise CliError(f'unknown {kind} format "{options[name]}"')
     _timeout(options["timeout"])
-
-
-def _local_options(options: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    """Those of the first command that stood among the global ones."""
-    given = []
-    for name, value in options.items():
-        if name.startswith(LOCAL) and value:
-            option = "--" + name.removeprefix(LOCAL).replace("_", "-")
-            given.append((option, None if value is True else value[0]))  # the first one of several holds
-    return given
+    _deadline(options["deadline"])
 
 
 def _timeout(text: str | None) -> int:
@@ -190,35 +153,20 @@ def _timeout(text: str | None) -> int:
     return int(text)
 
 
-@contextlib.contextmanager
-def _alarm(seconds: int) -> Iterator[None]:
-    """End the process with SIGALRM after that time."""
-
-    def expire(number: int, _: FrameType | None) -> None:
-        vlog.module("fatal_signal").warn("terminating with signal %d (%s)", number, signal.strsignal(number))
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    if not seconds:
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+def _deadline(text: str | None) -> int:
+    """Seconds, 0 for none: of --deadline, the environment, or what holds where nobody looks on."""
+    if text is None:
+        text = os.environ.get("OVS_VSCTL_DEADLINE")
+    if text is None:
+        return 0 if sys.stderr.isatty() else DEFAULT_DEADLINE
+    if not (text.isascii() and text.isdigit() and int(text) < 2**31):
+        raise CliError(f"value {text} on --deadline or in OVS_VSCTL_DEADLINE is invalid")
+    return int(text)
 
 
 def _connect(remote: str, retry: bool, tls: TlsSettings) -> Client:
-    try:
-        addresses = [parse(text) for text in remote.split(",")]
-        return connect(addresses, DATABASE, retry=retry, tls=tls)
-    except AddressError as error:
-        raise CliError(f"{remote}: database connection failed ({error.why})") from None
-    except ConnectError as error:
-        raise CliError(f"{remote}: database connection failed ({error.reason})") from None
+    addresses = [parse(text) for text in remote.split(",")]
+    return connect(addresses, DATABASE, retry=retry, tls=tls)
 
 
 def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
@@ -245,8 +193,13 @@ def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
 def _finish(complaints: Sequence[str]) -> int:
     if not complaints:
         return 0
-    for text in (*complaints, f'The default log directory is "{directories.logdir()}".'):
+    from vsctl.remedies import remedy
+
+    for text in complaints:
         print(f"{PROGRAM}: {text}", file=sys.stderr)
+    print(f'{PROGRAM}: The default log directory is "{directories.logdir()}".', file=sys.stderr)
+    for hint in dict.fromkeys(filter(None, map(remedy, complaints))):
+        print(f"    {hint}", file=sys.stderr)
     return PEER_FAILED
 
 

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 
-class UsageError(Exception):
+class _Complaint(Exception):
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint  # a line behind the first: what to do
+
+
+class UsageError(_Complaint):
     """The command line is wrong."""
 
 
-class CommandError(Exception):
+class CommandError(_Complaint):
     """A command cannot be executed, given what the database holds."""
+
+
+class BadAnswer(Exception):
+    """The server sent what no server may send."""
+
+
+class DeadlinePassed(Exception):
+    """The time of --deadline is over; `lines` say what was waited for."""
+
+    def __init__(self, seconds: int, lines: list[str]) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+        self.lines = lines
 
 
 class CommandExit(Exception):
@@ -22,6 +41,7 @@ class CommandExit(Exception):
 class TryAgain(Exception):
     """The database does not hold yet what a command waits for, or changed while it was read."""
 
-    def __init__(self, tables: frozenset[str] = frozenset()) -> None:
-        super().__init__(tables)
+    def __init__(self, tables: frozenset[str] = frozenset(), what: str = "") -> None:
+        super().__init__(tables, what)
         self.tables = tables  # wait until one of these changes; empty: try again at once
+        self.what = what  # is waited for, in words

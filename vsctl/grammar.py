@@ -160,7 +160,10 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
     name, args = words[start], tuple(words[start + 1 :])
     found = find_command(name)
     if found is None:
-        raise UsageError(f"unknown command '{name}'; use --help for help")
+        from vsctl.remedies import did_you_mean
+
+        names = [known for module in MODULES.values() for known in module]
+        raise UsageError(f"unknown command '{name}'; use --help for help", did_you_mean(name, names))
     options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}
     _check_count(found, args)
     text = format_words([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
@@ -170,7 +173,10 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
 def _parse_option(found: Command, key: str, value: str | None) -> str | bool:
     takes_argument = found.options.get(key)
     if takes_argument is None:
-        raise UsageError(f"'{found.name}' command has no '{key}' option")
+        from vsctl.remedies import did_you_mean
+
+        hint = did_you_mean(key, list(found.options))
+        raise UsageError(f"'{found.name}' command has no '{key}' option", hint)
     if takes_argument and value is None:
         raise UsageError(f"missing argument to '{key}' option on '{found.name}' command")
     if not takes_argument and value is not None:

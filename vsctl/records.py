@@ -293,7 +293,8 @@ def wait_until(model: Model, table: str, name: str, *conditions: str) -> None:
     found = Table.named(model.schema, table)
     row = record(model, found, name, must_exist=False)
     if row is None or not all(parse_condition(found, text, model.symbols).holds(row) for text in conditions):
-        raise TryAgain(frozenset([found.name, "Bridge", "Port"]))
+        what = f'record "{name}" of table {found.name} {"satisfies " if conditions else "exists"}'
+        raise TryAgain(frozenset([found.name, "Bridge", "Port"]), what + " ".join(conditions))
 
 
 @command("comment", "*ARG")

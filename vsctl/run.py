@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Conflict, TransactionError, check_results
 from rpc.jsonvalue import Json
-from vsctl.errors import CommandError, TryAgain
+from vsctl.answers import rows_of, uuid_of
+from vsctl.errors import BadAnswer, CommandError, TryAgain
 from vsctl.grammar import Call
 from vsctl.model import Model
 from vsctl.output import Output
+from vsctl.patience import Patience
 from vsctl.store import Row, Store, members
 
 SWITCH = "Open_vSwitch"
@@ -41,11 +43,12 @@ class Outcome:
     new_interfaces: list[Row] = field(default_factory=list)
 
 
-def execute(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
+def execute(client: Client, calls: Sequence[Call], settings: Settings, patience: Patience) -> Outcome:
     """Execute commands and commit what they change.
 
-    CommandError, CommandExit; and what the client raises.
+    CommandError, CommandExit, BadAnswer; and what the client raises.
     """
+    patience.enter("answer")
     for call in calls:
         if call.command.check is not None:
             call.command.check(client.schema, call)
@@ -61,7 +64,9 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings) -> Outcom
             if not wanted.tables:
                 continue
             if wanted.tables <= monitored:
+                patience.enter("record", detail=wanted.what)
                 client.wait_update(WAIT_MONITOR)
+                patience.enter("answer")
                 continue
             if monitored:
                 client.cancel_monitor(WAIT_MONITOR)
@@ -111,16 +116,23 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
     if settings.dry_run:
         txn.abort()
     raw = client.transact(txn.operations)
+    count = len(txn.operations) - settings.dry_run  # the abort at the end answers with an error
     try:
-        results = check_results(raw[: len(txn.operations) - 1] if settings.dry_run else raw)
+        results = check_results(raw[:count] if settings.dry_run else raw)
     except TransactionError as error:
         if is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
             raise TryAgain from error  # somebody else has made the row at the same time
         raise
+    if len(results) < count:
+        raise BadAnswer(f"{len(results)} results of {count} operations")
     for row, result in zip(store.new_rows(), results[first_change:], strict=False):
-        row.uuid = _uuid_of(result)
+        row.uuid = uuid_of(result.get("uuid"))
     if next_cfg >= 0:
-        outcome.next_cfg = _integer(results[next_cfg]["rows"], "next_cfg")
+        rows = rows_of(results[next_cfg], ["next_cfg"])
+        value = rows[0]["next_cfg"] if rows else None
+        if not isinstance(value, int):
+            raise BadAnswer(f"next_cfg is {value!r}")
+        outcome.next_cfg = value
     outcome.new_interfaces = model.new_interfaces
 
 
@@ -130,29 +142,19 @@ def _format_error(error: TransactionError) -> str:
     return format_json({"details": error.details, "error": error.tag})
 
 
-def _uuid_of(result: dict[str, Json]) -> str:
-    uuid = result["uuid"]
-    assert isinstance(uuid, list)
-    return str(uuid[1])
-
-
-def _integer(rows: Json, column: str) -> int:
-    assert isinstance(rows, list)
-    assert isinstance(rows[0], dict)
-    value = rows[0][column]
-    assert isinstance(value, int)
-    return value
-
-
-def wait_for_switch(client: Client, outcome: Outcome) -> list[str]:
+def wait_for_switch(client: Client, outcome: Outcome, patience: Patience) -> list[str]:
     """Wait until the switch has done what was committed; complaints about interfaces that it could not
     set up.
     """
     if outcome.next_cfg is None:
         return []
     updates = client.monitor(SWITCH_MONITOR, {SWITCH: {"columns": ["cur_cfg"]}})
-    while _latest_cfg(updates) < outcome.next_cfg:
+    patience.enter("switch", next_cfg=outcome.next_cfg)
+    while (cur_cfg := _latest_cfg(updates)) < outcome.next_cfg:
+        if cur_cfg >= 0:
+            patience.advance(cur_cfg)
         updates = client.wait_update(SWITCH_MONITOR)
+    patience.enter("answer")
     return [text for text in map(_complaint, _interfaces(client, outcome)) if text]
 
 

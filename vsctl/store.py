@@ -14,8 +14,9 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from ovsdb.client.blocking import Client
-from ovsdb.client.transaction import Transaction, Where, by_uuid, check_results
+from ovsdb.client.transaction import Transaction, Where, by_uuid
 from rpc.jsonvalue import Json
+from vsctl.answers import ask, rows_of, uuid_of
 from vsctl.errors import TryAgain
 
 FEW = 64  # rows are read one by one up to this many, beyond it all rows of the table are
@@ -188,13 +189,11 @@ class Store:
         request = Transaction()
         for row in missing:
             request.select(row.table, by_uuid(row.uuid), columns)
-        results = check_results(self.client.transact(request.operations))
-        for row, result in zip(missing, results, strict=True):
-            answer = result["rows"]
-            if not isinstance(answer, list) or not answer:
+        for row, result in zip(missing, ask(self.client, request), strict=False):
+            answer = rows_of(result, columns)
+            if not answer:
                 raise TryAgain
             content = answer[0]
-            assert isinstance(content, dict)
             row.known.update(content)
             self._seen.append(Seen(row.table, by_uuid(row.uuid), list(columns), [content]))
 
@@ -204,18 +203,14 @@ class Store:
         if key not in self._asked:
             request = Transaction()
             request.select(table, where, columns)
-            answer = check_results(self.client.transact(request.operations))[0]["rows"]
-            assert isinstance(answer, list)
-            contents = [content for content in answer if isinstance(content, dict)]
+            contents = rows_of(ask(self.client, request)[0], columns)
             self._asked[key] = [self._learn(table, content) for content in contents]
             if verify:
                 self._seen.append(Seen(table, where, columns, contents))
         return list(self._asked[key])
 
     def _learn(self, table: str, content: dict[str, Json]) -> Row:
-        uuid = content["_uuid"]
-        assert isinstance(uuid, list)
-        row = self.row(table, str(uuid[1]))
+        row = self.row(table, uuid_of(content["_uuid"]))
         row.known.update((c, v) for c, v in content.items() if c != "_uuid")
         return row
 

@@ -13,6 +13,7 @@ from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
 from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.model import Model
+from vsctl.remedies import did_you_mean
 from vsctl.store import Row
 from vsctl.values import read_token
 
@@ -72,7 +73,7 @@ class Table(NamedTuple):
             return cls(schema.tables[matching[0]])
         if matching:
             raise CommandError(f'"{name}" matches multiple table names: {", ".join(sorted(matching))}')
-        raise CommandError(f'unknown table "{name}"')
+        raise CommandError(f'unknown table "{name}"', did_you_mean(name, list(schema.tables)))
 
     @property
     def name(self) -> str:
@@ -91,7 +92,10 @@ class Table(NamedTuple):
                 f'{self.name} contains more than one column whose name matches "{name}": '
                 + ", ".join(sorted(matching))
             )
-        raise CommandError(f'{self.name} does not contain a column whose name matches "{name}"')
+        raise CommandError(
+            f'{self.name} does not contain a column whose name matches "{name}"',
+            did_you_mean(name, list(self.schema.columns)),
+        )
 
     def own_column(self, name: str) -> ColumnSchema:
         """The same, but not _uuid, which cannot be written."""
