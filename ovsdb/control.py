@@ -10,6 +10,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 from appctl.unixctl import CommandError, Commands
+from ovsdb import control_roles
 from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub, HubError
 from ovsdb.remotes import RemoteError
@@ -23,9 +24,27 @@ class AddError(Exception):
     """A database file that cannot be served; the text says why."""
 
 
+def add_database(hub: Hub, text: str) -> StorageError | None:
+    """Serve a file, or a relay as "relay:NAME:REMOTE[,REMOTE]..."; what is damaged at the file's end.
+
+    Raises AddError.
+    """
+    if not text.startswith("relay:"):
+        return add_file(hub, Path(text))
+    name, colon, sources = text.removeprefix("relay:").partition(":")
+    if not colon:
+        raise AddError(f"ovsdb error: {text}: invalid syntax")
+    try:
+        hub.add_relay(name, sources)
+    except HubError as e:
+        raise AddError(str(e)) from e
+    return None
+
+
 def add_file(hub: Hub, path: Path) -> StorageError | None:
     """Open, load and serve a database file: what is damaged at its end. Raises AddError."""
-    if any(hosted.storage.name == str(path) for hosted in hub.served()):
+    real = path.resolve()
+    if any(Path(hosted.storage.name).resolve() == real for hosted in hub.served() if hosted.source is None):
         raise AddError(f"ovsdb error: {path}: already open")
     try:
         storage = FileStorage(path, time.monotonic())
@@ -48,7 +67,7 @@ def register(commands: Commands, server: Server) -> None:
     for name, usage, least, most, handler in (
         ("exit", "", 0, 0, control.exit),
         ("memory/show", "", 0, 0, control.show_memory),
-        ("ovsdb-server/compact", "[DB]", 0, 1, control.compact),
+        ("ovsdb-server/compact", "", 0, 1, control.compact),
         ("ovsdb-server/add-db", "DB", 1, 1, control.add_database),
         ("ovsdb-server/remove-db", "DB", 1, 1, control.remove_database),
         ("ovsdb-server/list-dbs", "", 0, 0, control.list_databases),
@@ -56,13 +75,11 @@ def register(commands: Commands, server: Server) -> None:
         ("ovsdb-server/remove-remote", "REMOTE", 1, 1, control.remove_remote),
         ("ovsdb-server/list-remotes", "", 0, 0, control.list_remotes),
         ("ovsdb-server/reconnect", "", 0, 0, control.reconnect),
-        ("ovsdb-server/sync-status", "", 0, 0, lambda _: "state: active\n"),
-        ("ovsdb-server/get-active-ovsdb-server", "", 0, 0, lambda _: ""),
-        ("ovsdb-server/get-sync-exclude-tables", "", 0, 0, lambda _: ""),
         ("ovsdb-server/get-db-storage-status", "DB", 1, 1, control.storage_status),
         ("ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, control.trim_on_compaction),
     ):
         commands.register(name, usage, least, most, handler)
+    control_roles.register(commands, server)
 
 
 class Control:
@@ -91,7 +108,7 @@ class Control:
     def add_database(self, args: list[str]) -> str:
         """Serve another file."""
         try:
-            damage = add_file(self._hub, Path(args[0]))
+            damage = add_database(self._hub, args[0])
         except AddError as e:
             raise CommandError(str(e)) from None
         self._server.reconfigure()

@@ -169,6 +169,12 @@ class UnknownDatabase(OvsdbError):
     tag = "unknown database"
 
 
+class DatabaseNotAvailable(OvsdbError):
+    """The server has yet to learn what the database is: it is a relay without its source."""
+
+    tag = "database not available"
+
+
 class ResourcesExhausted(OvsdbError):
     """The server lacks memory, disk space or the like."""
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 import orjson
@@ -28,7 +28,16 @@ from ovsdb.history import History
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.schema import Schema
-from ovsdb.storage.base import Accepted, Conflict, Storage, StorageError, StoredRecord, Verdict, new_id
+from ovsdb.storage.base import (
+    Accepted,
+    Conflict,
+    Failed,
+    Storage,
+    StorageError,
+    StoredRecord,
+    Verdict,
+    new_id,
+)
 from ovsdb.storage.file import FileStorage
 from ovsdb.trigger import TriggerQueue
 from rpc.jsonvalue import encode
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from ovsdb.session import Session
 
 HOLDS_NOTHING = Context()
+CHANGING = frozenset(("insert", "update", "mutate", "delete", "commit"))  # what a relay does not do itself
 log = vlog.module("ovsdb_server")
 
 
@@ -68,6 +78,18 @@ class Transaction:
         return encode(self.request_id)
 
 
+class Source(Protocol):
+    """Where the transactions of a relay are carried out."""
+
+    def forward(self, transaction: Transaction) -> None:
+        """Carry it out; its session hears of the result."""
+        ...
+
+    def cancel(self, transaction: Transaction) -> bool:
+        """Let go of it; whether it was there."""
+        ...
+
+
 class UnreadableRecordError(StorageError):
     """A record of a file does not fit the schema."""
 
@@ -79,7 +101,8 @@ class HostedDatabase:
     """A database with its clients.
 
     `on_change` hears of every commit: the database, the tables; `on_deadline` when `run_expired` wants to
-    be called; `on_convert` when the database has got another schema, before anybody is told.
+    be called; `on_convert` when the database has got another schema, before anybody is told;
+    `on_state` when `connected` has changed.
     """
 
     def __init__(
@@ -90,6 +113,7 @@ class HostedDatabase:
         on_deadline: Callable[[float], None],
         *,
         on_convert: Callable[[HostedDatabase], None] = lambda database: None,
+        on_state: Callable[[HostedDatabase], None] = lambda database: None,
         reserved: bool = False,
         history: History | None = None,
     ) -> None:
@@ -104,6 +128,12 @@ class HostedDatabase:
         self._on_change = on_change
         self._on_deadline = on_deadline
         self._on_convert = on_convert
+        self._on_state = on_state
+        self.model = "standalone"  # as _Server has it
+        self.connected = True  # a relay: to its source
+        self.available = True  # a relay: its schema is known
+        self.read_only = False  # for clients: it is a backup
+        self.source: Source | None = None  # where transactions of a relay go
         self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
         # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
@@ -121,6 +151,7 @@ class HostedDatabase:
         on_change: Callable[[HostedDatabase, Iterable[str]], None],
         on_deadline: Callable[[float], None],
         on_convert: Callable[[HostedDatabase], None],
+        on_state: Callable[[HostedDatabase], None],
     ) -> HostedDatabase:
         """Read a whole store; OvsdbError if its schema is wrong.
 
@@ -132,7 +163,15 @@ class HostedDatabase:
             history.append(changes, record.id, restored=True)
             if history.is_long():
                 history.trim(())
-        return cls(database, storage, on_change, on_deadline, on_convert=on_convert, history=history)
+        return cls(
+            database,
+            storage,
+            on_change,
+            on_deadline,
+            on_convert=on_convert,
+            on_state=on_state,
+            history=history,
+        )
 
     @property
     def name(self) -> str:
@@ -183,7 +222,10 @@ class HostedDatabase:
             return
         if transaction.session.parked:
             self.triggers.remove(transaction)
-        if outcome.changeset:
+        if self.source is not None and outcome.changeset is not None and _changes(transaction.operations):
+            transaction.session.parked[transaction.key] = transaction
+            self.source.forward(transaction)
+        elif outcome.changeset:
             self._propose(transaction, outcome, outcome.changeset)
         else:
             transaction.session.transacted(transaction, outcome.results)
@@ -192,18 +234,19 @@ class HostedDatabase:
         session = transaction.session
         elapsed_ms = int((now - transaction.started) * 1000 + 0.5)
         permissions = RESERVED if self.reserved else None
-        return Context(session.holds_lock, session.read_only, elapsed_ms, permissions)
+        read_only = session.read_only or self.read_only
+        return Context(session.holds_lock, read_only, elapsed_ms, permissions)
 
     def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
         record = self.database.changeset_to_record(changes)
         if not record:  # only ephemeral columns: nothing to write
-            self._commit(transaction, outcome, changes, new_id())
+            self._commit(transaction, outcome.results, changes, new_id())
             return
         body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
         if isinstance(verdict, Accepted):  # the usual case: a file answers at once
-            self._commit(transaction, outcome, changes, verdict.id)
+            self._commit(transaction, outcome.results, changes, verdict.id)
             return
         if verdict is None:
             self._proposed = transaction
@@ -217,7 +260,7 @@ class HostedDatabase:
         waited = self._proposed is not None
         self._proposed = None
         if isinstance(verdict, Accepted):
-            self._commit(transaction, outcome, changes, verdict.id)
+            self._commit(transaction, outcome.results, changes, verdict.id)
         elif isinstance(verdict, Conflict):
             self._queue.insert(0, transaction)
         else:
@@ -233,14 +276,14 @@ class HostedDatabase:
         self._run_concerned(now)
 
     def _commit(
-        self, transaction: Transaction | None, outcome: Outcome, changes: Changeset, id_: int
+        self, transaction: Transaction | None, results: list[Any], changes: Changeset, id_: int
     ) -> None:
         self.database.apply(changes)
         self.history.append(changes, id_)
         self._updates.clear()
         self.notifications.clear()
         if transaction is not None:
-            transaction.session.transacted(transaction, outcome.results)
+            transaction.session.transacted(transaction, results)
         if len(self.triggers):
             self._changed.update(changes.tables)
         self._on_change(self, changes.tables)
@@ -272,7 +315,36 @@ class HostedDatabase:
         if transaction in self._queue:
             self._queue.remove(transaction)
             return True
+        if self.source is not None and self.source.cancel(transaction):
+            return True
         return self.triggers.remove(transaction)
+
+    # --- what another server has committed
+
+    def take(self, changes: Changeset, id_: int) -> None:
+        """Make a change part of the database, without a record; `id_` is that of the position after it."""
+        if changes:
+            self._commit(None, [], changes, id_)
+            self._run_concerned(time.monotonic())
+
+    def replicate(self, changes: Changeset) -> None:
+        """Make a change part of the database and of the store; StorageError."""
+        record = self.database.changeset_to_record(changes)
+        if not record:
+            self.take(changes, new_id())
+            return
+        body = format_transaction(record, time.time_ns() // 1_000_000, "")
+        verdict = self.storage.propose(body, self.storage.head, durable=False).verdict
+        if isinstance(verdict, Accepted):
+            self.take(changes, verdict.id)
+        else:
+            raise verdict.error if isinstance(verdict, Failed) else StorageError(f"{self.name}: conflict")
+
+    def set_connected(self, connected: bool) -> None:
+        """Say whether a relay has its source."""
+        if self.connected != connected:
+            self.connected = connected
+            self._on_state(self)
 
     def apply_internally(self, operations: list[Any]) -> None:
         """Change the database on the server's own behalf, without a record; for _Server."""
@@ -280,7 +352,7 @@ class HostedDatabase:
         if outcome.changeset is None:
             raise AssertionError(f"{self.name}: {outcome.results}")
         if outcome.changeset:
-            self._commit(None, outcome, outcome.changeset, new_id())
+            self._commit(None, outcome.results, outcome.changeset, new_id())
             self._run_concerned(time.monotonic())
 
     # --- another schema
@@ -288,11 +360,15 @@ class HostedDatabase:
     def convert(self, session: Session, schema: Schema, request_id: Any, now: float) -> None:
         """Convert the database to another schema; the session hears of the result now or later.
 
-        OvsdbError: the schema is of another database, or this one is the server's own.
+        OvsdbError: the schema is of another database, or this one is not to be converted here.
         """
         check_name(schema, self.name)
         if self.reserved:
             raise NotAllowed(f"convert operation not allowed on reserved database {self.name}")
+        if self.source is not None:
+            raise NotSupported(f"{self.name} is a relay: convert the database where it comes from")
+        if self.read_only:
+            raise NotAllowed("convert operation not allowed when database server is in read only mode")
         self._execute(Transaction(self, session, [], request_id, now, schema), now)
 
     def _convert(self, transaction: Transaction, schema: Schema) -> None:
@@ -351,7 +427,7 @@ class HostedDatabase:
             if not isinstance(verdict, Accepted):
                 return
             id_ = verdict.id
-        self._commit(None, outcome, outcome.changeset, id_)
+        self._commit(None, outcome.results, outcome.changeset, id_)
         self._run_concerned(time.monotonic())
 
     # --- monitors
@@ -399,6 +475,11 @@ class HostedDatabase:
     def close(self) -> None:
         """Close the store."""
         self.storage.close()
+
+
+def _changes(operations: list[Any]) -> bool:
+    """Whether these operations, which are well-formed, are for the source of a relay."""
+    return any(operation["op"] in CHANGING for operation in operations)
 
 
 def format_transaction(record: bytes, date: int, comment: str) -> bytes:

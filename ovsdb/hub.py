@@ -8,7 +8,7 @@ have to say.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -17,16 +17,30 @@ from ovsdb.engine.database import Database
 from ovsdb.engine.row import new_uuid
 from ovsdb.hosted import HostedDatabase
 from ovsdb.lock import LockTable
+from ovsdb.relay import TIMING, Relay
+from ovsdb.replication import PROBE_INTERVAL, Backup
 from ovsdb.schema import Schema
 from ovsdb.session import Session
 from ovsdb.storage.base import Storage
 from ovsdb.storage.memory import MemoryStorage
+from ovsdb.storage.unbacked import UnbackedStorage
+from rpc.reconnect import Timing
 
 SERVER_DATABASE = "_Server"
 
 
 class HubError(Exception):
     """A control command cannot be carried out; the text is for the user."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What --sync-from and the control commands say of all standalone databases."""
+
+    server: str = ""  # the active server, empty for none
+    excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)  # database → tables
+    is_backup: bool = False
+    probe_interval: float = PROBE_INTERVAL  # seconds
 
 
 @dataclass
@@ -39,6 +53,8 @@ class Hub:
     sessions: dict[Session, None] = field(default_factory=dict)
     now: Callable[[], float] = time.monotonic  # seconds
     server_id: str = field(default_factory=new_uuid)
+    role: Role = Role()
+    links: dict[str, Relay | Backup] = field(default_factory=dict)  # what follows another server, by database
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
     on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
     on_deadline: Callable[[float], None] = lambda deadline: (
@@ -94,21 +110,52 @@ class Hub:
     def add_database(self, storage: Storage) -> HostedDatabase:
         """Load and serve a database; StorageError, SchemaError; HubError if one of that name is there."""
         name = storage.schema.get("name")
-        if isinstance(name, str) and name in self.databases:
-            raise HubError(f"ovsdb error: {storage.name}: duplicate database name {name}")
-        hosted = HostedDatabase.load(storage, self.changed, self._waits, self._converted)
+        if isinstance(name, str):
+            self._check_new(name)
+        hosted = HostedDatabase.load(storage, self.changed, self._waits, self._converted, self._describe_anew)
         self._admit(hosted)
+        self._follow_role(hosted)
         return hosted
+
+    def add_relay(self, name: str, sources: str, timing: Timing = TIMING) -> HostedDatabase:
+        """Serve what another server has under this name; HubError if one of that name is there.
+
+        `sources` are connection methods, with commas between them. The schema comes with the connection.
+        """
+        self._check_new(name)
+        schema = Schema(name, {})
+        storage = UnbackedStorage(f"relay:{name}:{sources}", schema.to_json())
+        hosted = HostedDatabase(
+            Database(schema),
+            storage,
+            self.changed,
+            self._waits,
+            on_convert=self._converted,
+            on_state=self._describe_anew,
+        )
+        hosted.model, hosted.connected, hosted.available = "relay", False, False
+        relay = Relay(hosted, sources, self.server_id, timing)
+        hosted.source = relay
+        self._admit(hosted)
+        self.follow(hosted, relay)
+        return hosted
+
+    def _check_new(self, name: str) -> None:
+        if name in self.databases:
+            raise HubError(f"ovsdb error: {name}: duplicate database name")
 
     def _admit(self, hosted: HostedDatabase) -> None:
         self.databases[hosted.name] = hosted
         self._server.apply_internally([{"op": "insert", "table": "Database", "row": _describe(hosted)}])
 
-    def _converted(self, hosted: HostedDatabase) -> None:
-        """A database has another schema: _Server first, then the clients, then who serves them."""
+    def _describe_anew(self, hosted: HostedDatabase) -> None:
         where = [["name", "==", hosted.name]]
         update = {"op": "update", "table": "Database", "where": where, "row": _describe(hosted)}
         self._server.apply_internally([update])
+
+    def _converted(self, hosted: HostedDatabase) -> None:
+        """A database has another schema: _Server first, then the clients, then who serves them."""
+        self._describe_anew(hosted)
         for session in list(self.sessions):
             session.database_converted(hosted)
         self.on_databases()
@@ -121,12 +168,56 @@ class Hub:
         if hosted is self._server:
             raise HubError("Cannot remove reserved database.")
         del self.databases[name]
+        self.links.pop(name, None)
         for session in list(self.sessions):
             session.database_removed(hosted)
         hosted.close()
         self._server.apply_internally(
             [{"op": "delete", "table": "Database", "where": [["name", "==", name]]}]
         )
+
+    # --- following other servers
+
+    @property
+    def is_backup(self) -> bool:
+        """Whether this server only repeats what another one says."""
+        return self.role.is_backup
+
+    def set_role(self, role: Role) -> None:
+        """Follow another active server, or none; clients that do not know of such changes connect anew."""
+        changed = role.is_backup != self.role.is_backup
+        self.role = role
+        for hosted in self.served():
+            self._follow_role(hosted)
+        if changed:
+            reason = f"making server {'read-only' if role.is_backup else 'read/write'}"
+            for session in list(self.sessions):
+                if not session.aware:
+                    session.disconnect(reason)
+
+    def _follow_role(self, hosted: HostedDatabase) -> None:
+        """Make a standalone database follow the active server, if there is one."""
+        if hosted.source is not None:
+            return
+        role, backup = self.role, None
+        if role.is_backup:
+            excluded = role.excluded.get(hosted.name, frozenset())
+            timing = Timing(probe_interval=role.probe_interval)
+            backup = Backup(hosted, role.server, excluded, self.server_id, timing)
+        self.follow(hosted, backup)
+
+    def follow(self, hosted: HostedDatabase, link: Relay | Backup | None) -> None:
+        """Let a database follow, or stand on its own; whoever runs the links is told."""
+        hosted.read_only = isinstance(link, Backup)
+        if link is not None:
+            self.links[hosted.name] = link
+        else:
+            self.links.pop(hosted.name, None)
+        self.on_databases()
+
+    def backups(self) -> dict[str, Backup]:
+        """The databases that follow an active server, by name."""
+        return {name: link for name, link in self.links.items() if isinstance(link, Backup)}
 
     def served(self) -> list[HostedDatabase]:
         """The databases but for _Server."""
@@ -163,10 +254,11 @@ class Hub:
 
 def _describe(hosted: HostedDatabase) -> dict[str, object]:
     """The row of _Server's table Database."""
+    schema = orjson.dumps(hosted.schema.to_json(), option=orjson.OPT_SORT_KEYS).decode()
     return {
         "name": hosted.name,
-        "model": "standalone",
-        "schema": orjson.dumps(hosted.schema.to_json(), option=orjson.OPT_SORT_KEYS).decode(),
-        "connected": True,
-        "leader": True,
+        "model": hosted.model,
+        "schema": schema if hosted.available else ["set", []],
+        "connected": hosted.connected,
+        "leader": hosted.model != "relay",
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import trio
 
@@ -23,6 +24,7 @@ from ovsdb.remote_status import STATUS_SECONDS, RemoteStatus, StatusRow, status_
 from ovsdb.remotes import DatabaseView, RemoteError, RemoteOptions, find_wanted, parse_source
 from ovsdb.storage.base import StorageError
 from ovsdb.tls_config import ServerTls
+from ovsdb.upstream import Link, keep_connected
 from rpc.address import AddressError, TcpAddress, UnixAddress, parse
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
@@ -49,8 +51,10 @@ class Server:
         self._wake = trio.Event()
         self._stale = False
         self._sleeping_until = 0.0  # monotonic seconds
+        self._following: dict[Link, trio.CancelScope] = {}
         hub.on_change = self._database_changed
         hub.on_deadline = self._wake_for
+        hub.on_databases = self._databases_changed
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
@@ -83,9 +87,10 @@ class Server:
         self.tls.check(self.views())
 
     def reconfigure(self) -> None:
-        """Make the remotes those that are wanted now."""
+        """Make the remotes those that are wanted now, and follow the servers that are to be followed."""
         assert self._clients is not None
         self._stale = False
+        self._follow_links()
         views = self.views()
         self.tls.configure(views)
         self.tls.watch_expiry()
@@ -117,6 +122,22 @@ class Server:
             return ActiveRemote(target, options, clients, self.tls, address)
         return PassiveRemote(target, options, clients, self.tls, address)
 
+    def _follow_links(self) -> None:
+        wanted: set[Link] = set(self.hub.links.values())
+        for link in self._following.keys() - wanted:
+            self._following.pop(link).cancel()
+        for link in wanted - self._following.keys():
+            assert self._clients is not None
+            scope = self._following[link] = trio.CancelScope()
+            self._clients.nursery.start_soon(self._follow, link, scope)
+
+    async def _follow(self, link: Link, scope: trio.CancelScope) -> None:
+        with scope:
+            await keep_connected(link, self.settle, lambda: self.tls.tls)
+            log.err("%s: it is this server that it would follow", link.sources)
+            self.hub.set_role(replace(self.hub.role, is_backup=False))
+            self.settle()
+
     def _watch(self, views: dict[str, DatabaseView]) -> None:
         self._watched = self.tls.sources()
         for text in self.configured:
@@ -132,6 +153,10 @@ class Server:
             self._stale = True
             self._wake.set()
 
+    def _databases_changed(self) -> None:
+        self._stale = True
+        self._wake.set()
+
     def _write_status(self) -> None:
         """Tell in the rows that configure remotes how these are doing."""
         now = trio.current_time()
@@ -145,7 +170,7 @@ class Server:
         stale = self._stale
         for name, rows in self._status_rows.items():
             hosted = self.hub.databases.get(name)
-            if hosted is not None:
+            if hosted is not None and hosted.source is None and not hosted.read_only:
                 hosted.write_internally(status_operations(rows, dict(hosted.schema.tables), status_of))
         self._stale = stale  # what was written here configures nothing
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ovsdb.datum import is_uuid
-from ovsdb.errors import NotAllowed, OvsdbError, OvsdbSyntaxError, UnknownDatabase
+from ovsdb.errors import DatabaseNotAvailable, NotAllowed, OvsdbError, OvsdbSyntaxError, UnknownDatabase
 from ovsdb.members import is_identifier
 from ovsdb.schema import Schema
 from rpc import message as rpc_message
@@ -36,6 +36,13 @@ MAX_MESSAGE = (
 
 class ProtocolError(Exception):
     """The client does not speak the protocol; the connection has to be closed."""
+
+
+class ReadOnlyServer(Exception):
+    """No lock is given here; the text is the whole error on the wire, as that of the C server."""
+
+    def __str__(self) -> str:
+        return "lock and unlock methods not allowed, DB server is read only."
 
 
 class Session:
@@ -125,6 +132,9 @@ class Session:
         except OvsdbError as e:
             self.reply_error(e.to_wire(), request_id)
             return
+        except ReadOnlyServer as e:
+            self.reply_error(str(e), request_id)
+            return
         if result is not None:
             self.reply(result, request_id)
 
@@ -167,9 +177,14 @@ class Session:
     # --- locks
 
     def _lock_name(self, params: Params, method: str) -> str:
+        self._check_writable()
         if len(params) != 1 or not isinstance(params[0], str) or not is_identifier(params[0]):
             raise OvsdbSyntaxError(f"{method} request params must be <id>", params)
         return params[0]
+
+    def _check_writable(self) -> None:
+        if self.read_only or self._hub.is_backup:
+            raise ReadOnlyServer
 
     def _new_lock_name(self, params: Params, method: str) -> str:
         name = self._lock_name(params, method)
@@ -220,6 +235,11 @@ class Session:
         database = self._hub.databases.get(params[0])
         if database is None:
             raise UnknownDatabase(f"{method} request specifies unknown database {params[0]}", params)
+        if not database.available:
+            raise DatabaseNotAvailable(
+                f"{method} request specifies database {params[0]} which is not yet available because it has "
+                "not completed joining its cluster"
+            )
         return database
 
     def _get_schema(self, params: Params, request_id: Json) -> Any:
@@ -250,8 +270,16 @@ class Session:
 
     def refused(self, transaction: Transaction, error: OvsdbError) -> None:
         """Answer a conversion that cannot be made."""
-        self.reply_error(error.to_wire(), transaction.request_id)
+        self.failed(transaction, error.to_wire())
+
+    def failed(self, transaction: Transaction, error: Any) -> None:
+        """Answer a transaction with the error that the source of a relay gave."""
+        self.reply_error(error, transaction.request_id)
         self._unpark(transaction)
+
+    def abandon(self, transaction: Transaction) -> None:
+        """Answer a transaction of which nobody knows what became (RFC 7047, 4.1.4: "canceled")."""
+        self.failed(transaction, "canceled")
 
     def _unpark(self, transaction: Transaction) -> None:
         if self.parked and transaction.key in self.parked:
@@ -265,9 +293,7 @@ class Session:
     def cancel_transaction(self, transaction: Transaction) -> None:
         """Answer a parked transaction with "canceled" (RFC 7047, 4.1.4)."""
         if transaction.database.cancel(transaction):
-            del self.parked[transaction.key]
-            self.reply_error("canceled", transaction.request_id)
-            self._hub.mark(self)
+            self.abandon(transaction)
 
     # --- monitors
 

@@ -21,8 +21,9 @@ from appctl.tls_options import tls_options
 from appctl.unixctl import Commands, ControlServer
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb import control
-from ovsdb.hub import Hub
+from ovsdb.hub import Hub, Role
 from ovsdb.remotes import RemoteError
+from ovsdb.replication import parse_excluded
 from ovsdb.schema import Schema
 from ovsdb.server import Server
 from ovsdb.storage.lockfile import LockError
@@ -34,16 +35,16 @@ log = vlog.module("ovsdb_server")
 log_lock = vlog.module("lockfile")
 
 
-def load_databases(hub: Hub, paths: list[Path]) -> None:
-    """Open and load the files; CliError names what is wrong.
+def load_databases(hub: Hub, databases: list[str]) -> None:
+    """Open and load the files, and begin the relays; CliError names what is wrong.
 
     Without garbage collection in between: what is loaded stays, and looking through it again and again
     takes half of the time.
     """
     gc.disable()
     try:
-        for path in paths:
-            damage = control.add_file(hub, path)
+        for text in databases:
+            damage = control.add_database(hub, text)
             if damage is not None:
                 log.err("%s", damage)
     except control.AddError as e:
@@ -95,6 +96,9 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.option("--remote", "remotes", multiple=True, metavar="REMOTE", help="Connect or listen to REMOTE.")
 @click.option("--no-dbs", is_flag=True, help="Serve no database but _Server.")
 @click.option("--run", "command", metavar="COMMAND", help="Serve while COMMAND runs.")
+@click.option("--sync-from", metavar="SERVER", help="Be a backup of the active SERVER.")
+@click.option("--sync-exclude-tables", metavar="DB:TABLE,...", help="Tables that a backup leaves alone.")
+@click.option("--active", is_flag=True, help="With --sync-from: start active, ready to become a backup.")
 @click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
 @tls_options
 @version_option(PROGRAM)
@@ -106,17 +110,20 @@ def cli(
     remotes: tuple[str, ...],
     no_dbs: bool,
     command: str | None,
+    sync_from: str | None,
+    sync_exclude_tables: str | None,
+    active: bool,
     disable_file_column_diff: bool,
     tls: TlsSettings,
 ) -> int:
-    """Serve OVSDB databases: DATABASE files, by default conf.db."""
-    if no_dbs:
-        paths = []
-    else:
-        paths = [Path(d).absolute() for d in databases] or [Path(dbdir()) / "conf.db"]
+    """Serve OVSDB databases: DATABASE files, by default conf.db, or relay:NAME:REMOTE[,REMOTE]...."""
+    texts = [d if d.startswith("relay:") else str(Path(d).absolute()) for d in databases]
+    if not texts and not no_dbs:
+        texts = [str(Path(dbdir()) / "conf.db")]
+    role = Role(sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not active)
     with started(daemon) as process:
-        hub = Hub(Schema.parse(read_json("_server.ovsschema")))
-        load_databases(hub, paths)
+        hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role)
+        load_databases(hub, texts)
         server = Server(hub, remotes, tls)
         try:
             for remote in remotes:

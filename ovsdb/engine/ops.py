@@ -332,7 +332,7 @@ OPERATIONS: dict[str, Callable[[Step], object]] = {
     "comment": comment,
     "assert": assert_lock,
 }
-_READ_ONLY = frozenset(("select", "wait", "commit", "abort", "comment", "assert"))
+_READ_ONLY = frozenset(("select", "wait", "abort", "comment", "assert"))
 
 
 def execute(txn: Transaction, context: Context, wire: Any, what: str) -> object:

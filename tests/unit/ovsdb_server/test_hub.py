@@ -214,7 +214,7 @@ def test_removing_a_database_tells_those_who_know_and_disconnects_the_others(
 
 
 def test_two_databases_of_one_name_are_refused(hub: Hub, storage: MemoryStorage) -> None:
-    with pytest.raises(HubError, match="duplicate database name db"):
+    with pytest.raises(HubError, match="ovsdb error: db: duplicate database name"):
         hub.add_database(MemoryStorage(SCHEMA))
 
 
