@@ -26,7 +26,7 @@ from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.tls_settings import TlsSettings
 from vsctl.errors import BadAnswer, CommandError, CommandExit, DeadlinePassed, UsageError
 from vsctl.grammar import parse_commands
-from vsctl.output import NewRow, format_output
+from vsctl.output import NewRow, Report, format_output
 from vsctl.patience import DEFAULT_DEADLINE, Patience
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
 from vsctl.text import format_words, leading_integer
@@ -97,7 +97,7 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
     ):
         outcome = execute(client, calls, settings, patience)
         _print(outcome, options)
-        return _finish(wait_for_switch(client, outcome, patience))
+        return _finish(wait_for_switch(client, outcome, patience)) or outcome.status
 
 
 @contextlib.contextmanager
@@ -173,7 +173,7 @@ def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
     for text in outcome.warnings:
         log.warn("%s", text)
     printer = None
-    if any(not (output is None or isinstance(output, (str, NewRow))) for output in outcome.outputs):
+    if any(not (output is None or isinstance(output, (str, NewRow, Report))) for output in outcome.outputs):
         from ovsdb.table import Printer, Style  # not needed by most commands
 
         bare = options["bare"]
@@ -186,8 +186,20 @@ def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
         )
         printer = Printer(style)
     for output in outcome.outputs:
+        if isinstance(output, Report):
+            output = _choose(output, options)
         sys.stdout.write(format_output(output, printer, options["oneline"]))
     sys.stdout.flush()
+
+
+def _choose(report: Report, options: Mapping[str, Any]) -> str:
+    """The form of a report that was asked for."""
+    if options["format"] == "json":
+        import json
+
+        return json.dumps(report.data, ensure_ascii=False, indent=2 if options["pretty"] else None) + "\n"
+    coloured = report.painted and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return report.painted if coloured else report.text
 
 
 def _finish(complaints: Sequence[str]) -> int:

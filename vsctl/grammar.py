@@ -10,7 +10,7 @@ past parse_commands() can be executed as far as its grammar goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Command(NamedTuple):
     writes: bool  # it may change the database
     # Called before any command is executed: looks at the names of tables and columns.
     check: Callable[[Schema, Call], None] | None
+    options_anywhere: bool  # also behind its name, as Open vSwitch has no such command to be compatible with
 
 
 class Call(NamedTuple):
@@ -71,6 +72,7 @@ MODULES = {
         *("add-zone-tp", "del-zone-tp", "list-zone-tp", "list-dp-cap"),
         *("set-zone-limit", "del-zone-limit", "list-zone-limits"),
     ),
+    "vsctl.declared": ("export", "apply", "diff"),
     "vsctl.records": (
         *("list", "find", "get", "set", "add", "remove", "clear", "create", "destroy"),
         *("wait-until", "comment"),
@@ -88,6 +90,9 @@ OPTIONS = {  # of all commands: whether they take an argument
     "--id": True,
     "--columns": True,
     "--inactivity-probe": True,
+    "--dry-run": False,
+    "--format": True,
+    "--prune": False,
 }
 
 
@@ -107,7 +112,12 @@ def all_commands() -> dict[str, Command]:
 
 
 def command(
-    name: str, usage: str = "", *, writes: bool = False, check: Callable[[Schema, Call], None] | None = None
+    name: str,
+    usage: str = "",
+    *,
+    writes: bool = False,
+    check: Callable[[Schema, Call], None] | None = None,
+    options_anywhere: bool = False,
 ) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
     """Declare the function that executes a command."""
 
@@ -121,7 +131,7 @@ def command(
         options = {f"--{k.replace('_', '-')}": not isinstance(defaults[k], bool) for k in keywords}
         max_args = None if code.co_flags & VARIADIC else positional
         COMMANDS[name] = Command(
-            name, function, usage, positional - optional, max_args, options, writes, check
+            name, function, usage, positional - optional, max_args, options, writes, check, options_anywhere
         )
         return function
 
@@ -164,10 +174,25 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
 
         names = [known for module in MODULES.values() for known in module]
         raise UsageError(f"unknown command '{name}'; use --help for help", did_you_mean(name, names))
+    if found.options_anywhere:
+        args = tuple(_take_options(found, args, given))
     options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}
     _check_count(found, args)
     text = format_words([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
     return Call(found, args, options, text)
+
+
+def _take_options(found: Command, args: Sequence[str], given: dict[str, str | None]) -> Iterator[str]:
+    """The arguments; options among them go to `given`, with their own argument behind "=" or as next word."""
+    rest = iter(args)
+    for word in rest:
+        if not word.startswith("--"):
+            yield word
+            continue
+        key, equals, value = word.partition("=")
+        if key in given:
+            raise UsageError(f"'{key}' option specified multiple times")
+        given[key] = value if equals else next(rest, None) if found.options.get(key) else None
 
 
 def _parse_option(found: Command, key: str, value: str | None) -> str | bool:

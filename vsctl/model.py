@@ -63,6 +63,8 @@ class Model:
         self.call: Call | None = None  # the command that is executed
         self.new_interfaces: list[Row] = []  # that the switch is to set up
         self.warnings: list[str] = []
+        self.dry_run = False  # nothing is to be committed
+        self.status = 0  # exit status of the program if all goes well
 
     @property
     def schema(self) -> Schema:

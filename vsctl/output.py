@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Union
 
+from rpc.jsonvalue import Json
+
 if TYPE_CHECKING:
     from ovsdb.table import Printer, Table
     from vsctl.store import Row
+
+
+class Report(NamedTuple):
+    """Text for people, which is data with --format=json."""
+
+    text: str
+    data: Json
+    painted: str = ""  # the text with colours, for a terminal; empty: it has none
 
 
 class NewRow(NamedTuple):
@@ -19,7 +29,7 @@ class NewRow(NamedTuple):
     row: Row
 
 
-Output = Union[str, "Table", NewRow, None]
+Output = Union[str, "Table", NewRow, Report, None]
 
 
 def lines(texts: Sequence[str]) -> str:
@@ -27,8 +37,10 @@ def lines(texts: Sequence[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
 
 
-def format_output(output: str | Table | NewRow | None, printer: Printer | None, oneline: bool) -> str:
+def format_output(output: Output, printer: Printer | None, oneline: bool) -> str:
     """The text of one command's output; `oneline` as the option says."""
+    if isinstance(output, Report):
+        output = output.text
     if not (output is None or isinstance(output, (str, NewRow))):
         assert printer is not None
         return printer.format(output)

@@ -41,6 +41,7 @@ class Outcome:
     warnings: list[str]
     next_cfg: int | None = None  # the switch's work is done when cur_cfg has reached it
     new_interfaces: list[Row] = field(default_factory=list)
+    status: int = 0  # that the commands want for the program
 
 
 def execute(client: Client, calls: Sequence[Call], settings: Settings, patience: Patience) -> Outcome:
@@ -83,7 +84,7 @@ def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outco
         outputs.append(call.command.function(model, *call.args, **call.options))
     model.symbols.require_defined()
     _warn_of_unused_names(model)
-    outcome = Outcome(outputs, model.warnings)
+    outcome = Outcome(outputs, model.warnings, status=model.status)
     _commit(client, model, settings, outcome)
     return outcome
 
@@ -100,7 +101,7 @@ def _warn_of_unused_names(model: Model) -> None:
 
 
 def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:
-    store = model.store
+    store, dry_run = model.store, settings.dry_run or model.dry_run
     is_fresh = model.switch.is_new  # reads or makes it
     changes = store.changes()
     if not changes.operations:
@@ -109,16 +110,16 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
     first_change = len(txn.operations)
     txn.operations += changes.operations
     next_cfg = -1
-    if settings.wait_for_switch and not settings.dry_run:
+    if settings.wait_for_switch and not dry_run:
         txn.mutate(SWITCH, [], [["next_cfg", "+=", 1]])
         next_cfg = txn.select(SWITCH, [], ["next_cfg"])
     txn.comment(settings.comment)
-    if settings.dry_run:
+    if dry_run:
         txn.abort()
     raw = client.transact(txn.operations)
-    count = len(txn.operations) - settings.dry_run  # the abort at the end answers with an error
+    count = len(txn.operations) - dry_run  # the abort at the end answers with an error
     try:
-        results = check_results(raw[:count] if settings.dry_run else raw)
+        results = check_results(raw[:count] if dry_run else raw)
     except TransactionError as error:
         if is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
             raise TryAgain from error  # somebody else has made the row at the same time

@@ -25,7 +25,8 @@ class VsctlCommand(GetoptCommand):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         # The options of the commands too, since the first command's may stand among the global ones.
-        self.params += [_local_option(name, takes_argument) for name, takes_argument in OPTIONS.items()]
+        known = {form for param in self.params for form in param.opts}
+        self.params += [_local_option(name, takes) for name, takes in OPTIONS.items() if name not in known]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Remember what was typed, for the log."""
