@@ -94,13 +94,13 @@ class Control:
         self._server.stopping.set()
         return ""
 
-    def compact(self, args: list[str]) -> str:
+    async def compact(self, args: list[str]) -> str:
         """One database or all."""
         try:
             chosen = [self._hub.find_served(args[0])] if args else self._hub.served()
         except HubError as e:
             raise CommandError(str(e)) from None
-        errors = [self._server.compact(hosted, "by user request") for hosted in chosen]
+        errors = [await self._server.compact(hosted, "by user request") for hosted in chosen]
         if any(errors):
             raise CommandError("\n".join(filter(None, errors)))
         return ""
@@ -161,8 +161,8 @@ class Control:
         hosted = self._hub.databases.get(args[0])
         if hosted is None:
             raise CommandError("Failed to find the database.")
-        damage = hosted.storage.damage
-        return "status: ok\n" if damage is None else f"status: {damage}\n"
+        wrong = hosted.trouble or hosted.storage.damage
+        return "status: ok\n" if wrong is None else f"status: {wrong}\n"
 
     def trim_on_compaction(self, args: list[str]) -> str:
         """Accepted; there is no heap of our own to trim."""

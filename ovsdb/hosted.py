@@ -21,6 +21,7 @@ from ovsdb.engine.changes import Changeset
 from ovsdb.engine.convert import check_name, convert
 from ovsdb.engine.database import Database, Outcome
 from ovsdb.engine.ops import Context
+from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
@@ -139,6 +140,7 @@ class HostedDatabase:
         # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
         # program ask for the same under the same id.
         self.notifications: dict[tuple[Spec, int, bytes, bytes], bytes] = {}
+        self.trouble: StorageError | None = None  # why the last record could not be written; None: it could
         self._proposed: Transaction | None = None  # whose record the store has not answered yet
         self._queue: list[Transaction] = []
         self._changed: set[str] = set()  # tables for which transactions that wait must run again
@@ -246,6 +248,8 @@ class HostedDatabase:
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
         if isinstance(verdict, Accepted):  # the usual case: a file answers at once
+            if self.trouble is not None:
+                self._written_again()
             self._commit(transaction, outcome.results, changes, verdict.id)
             return
         if verdict is None:
@@ -264,10 +268,21 @@ class HostedDatabase:
         elif isinstance(verdict, Conflict):
             self._queue.insert(0, transaction)
         else:
+            self._not_written(verdict.error)
             error = OvsdbIoError(str(verdict.error))
             transaction.session.transacted(transaction, [*outcome.results, error.to_wire()])
         if waited or isinstance(verdict, Conflict):
             self._run_queue()
+
+    def _not_written(self, error: StorageError) -> None:
+        """Tell the log once, not with each transaction that is refused."""
+        if str(error) != str(self.trouble):
+            log.err("%s; %s can only be read until it can be written again", error, self.name)
+        self.trouble = error
+
+    def _written_again(self) -> None:
+        log.info("%s: %s is written again", self.storage.name, self.name)
+        self.trouble = None
 
     def _run_queue(self) -> None:
         now = time.monotonic()
@@ -465,13 +480,6 @@ class HostedDatabase:
 
     # --- the file
 
-    def compact(self) -> None:
-        """Rewrite the store without its past; StorageError."""
-        date = time.time_ns() // 1_000_000
-        self.storage.compact(snapshot(self.database, date, "compacting database online"))
-        if isinstance(self.storage, FileStorage):
-            self.storage.note_compacted(time.monotonic())
-
     def close(self) -> None:
         """Close the store."""
         self.storage.close()
@@ -482,16 +490,23 @@ def _changes(operations: list[Any]) -> bool:
     return any(operation["op"] in CHANGING for operation in operations)
 
 
-def format_transaction(record: bytes, date: int, comment: str) -> bytes:
-    """A transaction as the log has it (ovsdb(5)): `record` and its date, in milliseconds since 1970."""
+def format_members(date: int, comment: str) -> bytes:
+    """What a transaction in the log has beside its tables (ovsdb(5)), as JSON without braces.
+
+    `date` in milliseconds since 1970.
+    """
     noted = b',"_comment":' + orjson.dumps(comment) if comment else b""
-    changes = record[1:-1] + b"," if len(record) > 2 else b""
-    return b'{%b"_date":%d,"_is_diff":true%b}' % (changes, date, noted)
+    return b'"_date":%d,"_is_diff":true%b' % (date, noted)
+
+
+def format_transaction(record: bytes, date: int, comment: str) -> bytes:
+    """A transaction as the log has it: `record`, which is not empty, with its date and comment."""
+    return b"%b,%b}" % (record[:-1], format_members(date, comment))
 
 
 def snapshot(database: Database, date: int, comment: str) -> Iterator[bytes]:
     """What a compacted file holds beside the schema: one transaction, also for an empty database."""
-    yield format_transaction(database.snapshot_record(), date, comment)
+    yield b"".join(format_picture(take_picture(database), format_members(date, comment)))
 
 
 def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord, Changeset]]:

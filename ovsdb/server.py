@@ -15,6 +15,7 @@ import trio
 
 from appctl import vlog
 from ovsdb.clients import Clients
+from ovsdb.compaction import Compaction
 from ovsdb.hosted import HostedDatabase
 from ovsdb.hub import Hub
 from ovsdb.remote import Remote, UselessRemote
@@ -23,6 +24,7 @@ from ovsdb.remote_passive import PassiveRemote
 from ovsdb.remote_status import STATUS_SECONDS, RemoteStatus, StatusRow, status_operations
 from ovsdb.remotes import DatabaseView, RemoteError, RemoteOptions, find_wanted, parse_source
 from ovsdb.storage.base import StorageError
+from ovsdb.storage.file import FileStorage
 from ovsdb.tls_config import ServerTls
 from ovsdb.upstream import Link, keep_connected
 from rpc.address import AddressError, TcpAddress, UnixAddress, parse
@@ -216,17 +218,26 @@ class Server:
             self.hub.run(now)
             for hosted in self.hub.served():
                 if hosted.storage.should_compact(now):
-                    self.compact(hosted, "automatically")
+                    assert self._clients is not None
+                    self._clients.nursery.start_soon(self.compact, hosted, "automatically")
             self.settle()
 
-    def compact(self, hosted: HostedDatabase, why: str) -> str:
-        """Compact a database; what went wrong, or nothing."""
+    async def compact(self, hosted: HostedDatabase, why: str) -> str:
+        """Compact a database while it is served; what went wrong, or nothing."""
+        storage = hosted.storage
+        if not isinstance(storage, FileStorage):
+            return ""  # there is no file to make smaller
         log.info("compacting %s database %s", hosted.name, why)
         try:
-            hosted.compact()
+            with Compaction(hosted, storage) as compaction:
+                await trio.to_thread.run_sync(compaction.write, trio.from_thread.check_cancelled)
+                compaction.finish()
         except StorageError as e:
             log.warn("%s", e)
             return str(e)
+        except Exception as e:  # a bug, which must not end the server
+            log.exception("%s: compaction failed", hosted.name)
+            return f"internal error: {e!r}"
         return ""
 
 

@@ -23,8 +23,10 @@ from ovsdb.storage.base import (
     StoredRecord,
     Ticket,
 )
+from ovsdb.storage.disk import identity_of, sync_directory, write_all
 from ovsdb.storage.lockfile import Lockfile
 from ovsdb.storage.reader import FileIOError, Reader
+from ovsdb.storage.rewrite import REST_SECONDS, Rewrite
 
 GROWN_SIZE = (
     10 << 20
@@ -32,6 +34,15 @@ GROWN_SIZE = (
 COMPACT_MIN_COMMITS = 100
 COMPACT_MIN_SECONDS = 600.0
 COMPACT_MAX_SECONDS = 24 * 3600.0
+
+
+class LostFileError(StorageError):
+    """Somebody else removed, replaced or changed the file that is open here."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"I/O error: {path}: the file was {what} while it was open: nothing is written to it"
+        )
 
 
 def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> None:
@@ -44,9 +55,9 @@ def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> Non
             raise FileIOError(path, "create failed", e) from None
         try:
             for body in (orjson.dumps(schema), *records):
-                _write_all(fd, record.format_record(body)[0])
+                write_all(fd, record.format_record(body)[0])
             os.fsync(fd)
-            _sync_directory(path)
+            sync_directory(path)
         except BaseException as e:
             os.unlink(path)
             if isinstance(e, OSError):
@@ -67,10 +78,10 @@ def copy_start(source: Path, target: Path, size: int) -> None:
     try:
         with source.open("rb") as f:
             while size and (piece := f.read(min(size, 1 << 20))):
-                _write_all(fd, piece)
+                write_all(fd, piece)
                 size -= len(piece)
         os.fsync(fd)
-        _sync_directory(target)
+        sync_directory(target)
     except OSError as e:
         os.unlink(target)
         raise FileIOError(target, "write failed", e) from None
@@ -89,6 +100,7 @@ class FileStorage:
         self._path = path
         self._lock = Lockfile(path) if lock else None
         self._fd = -1
+        self._ready = False  # the descriptor is open and stands at the end of the log
         try:
             self._reader = Reader(path)
             self._records = self._reader.records()
@@ -101,6 +113,9 @@ class FileStorage:
         self.damage: StorageError | None = None
         self._previous = (self._reader.end, self.head)  # before the record that was read last
         self._end = self._reader.end
+        self._identity = self._reader.identity
+        self._synced = self._end  # bytes that a sync has covered since the file was opened
+        self._compaction: Rewrite | None = None
         self._base_size = 0  # bytes after the last compaction, or when it was opened
         self._commits = 0  # since then
         self._compacted_at = now
@@ -136,8 +151,7 @@ class FileStorage:
                     break
         except StorageError as e:
             self.damage = e
-        reader.close()
-        self._base_size = self._end
+        self._base_size = self._synced = self._end
 
     def reject_last(self, why: StorageError) -> None:
         """Cut the log off before the record that `load` has just given."""
@@ -151,40 +165,66 @@ class FileStorage:
             return Ticket(Conflict(self.head))
         data, digest = record.format_record(body)
         try:
-            if self._fd < 0:
-                self._open_for_append()
-            _write_all(self._fd, data)
+            self._check_place()
+            if not self._ready:
+                self._prepare()
+            write_all(self._fd, data)
             if durable:
                 os.fsync(self._fd)
         except OSError as e:
             return Ticket(Failed(self._undo_append(e)))
+        except StorageError as e:
+            return Ticket(Failed(e))
         self._end += len(data)
+        if durable:
+            self._synced = self._end
         self._commits += 1
         self.head = record.next_id(self.head, digest)
         return Ticket(Accepted(self.head))
 
-    def _open_for_append(self) -> None:
-        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+    def _check_place(self) -> None:
+        """Whether the name still leads to this file, and nobody else wrote it; StorageError, OSError.
+
+        What is written into a file that has lost its name is lost with the last process that has it open.
+        """
         try:
-            if os.fstat(fd).st_size != self._end:
-                os.ftruncate(fd, self._end)
-            os.lseek(fd, self._end, os.SEEK_SET)
-        except BaseException:
-            os.close(fd)
-            raise
-        self._fd = fd
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            raise LostFileError(self._path, "removed") from None
+        if status.st_ino != self._identity.inode or status.st_dev != self._identity.device:
+            raise LostFileError(self._path, "replaced")
+        if status.st_size < self._end or (self._ready and status.st_size > self._end):
+            raise LostFileError(self._path, "changed")
+
+    def _prepare(self) -> None:
+        """Open for writing if it is not, and cut off what does not belong to the log."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            self._reader.close()  # not before: an open file's number is nobody else's
+        if os.fstat(self._fd).st_size != self._end:
+            os.ftruncate(self._fd, self._end)
+        self._write_unsynced_again(self._fd)
+        os.lseek(self._fd, self._end, os.SEEK_SET)
+        self._ready = True
+
+    def _write_unsynced_again(self, fd: int) -> None:
+        """A sync that failed may have dropped what was not on disk yet, and the next would say nothing."""
+        at = self._synced
+        while at < self._end:
+            at += os.pwrite(fd, os.pread(fd, min(1 << 20, self._end - at), at), at)
 
     def _undo_append(self, cause: OSError) -> StorageError:
-        """Forget the descriptor: the next proposal opens the file anew and cuts off what is half written."""
+        """Cut off what is half written, now or, if that fails too, with the next proposal."""
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._end)
-            os.close(self._fd)
-            self._fd = -1
+        self._ready = False
         return FileIOError(self._path, "write failed", cause)
 
     def should_compact(self, now: float) -> bool:
         """By ovsdb-server(1): doubled and not small, or a day old; not before 100 commits and 10 minutes."""
+        if self._compaction is not None:
+            return False
         age = now - self._compacted_at
         if age < COMPACT_MIN_SECONDS or self._commits < COMPACT_MIN_COMMITS:
             return False
@@ -203,67 +243,88 @@ class FileStorage:
         """As `compact`, with another schema; the ids begin anew, as they would after reopening."""
         self.head = self._rewrite("conversion failed", schema, bodies)
         self.schema = schema
+        if self._compaction is not None:
+            self._compaction.abandon()
+            self._compaction = None
 
     def _rewrite(self, failed: str, schema: JsonObject, bodies: Iterable[bytes]) -> int:
         """Make the log these records; the id of its last position."""
-        target = self._path.resolve()
-        temporary = target.with_name(target.name + ".tmp")
         try:
-            fd, head = self._write_copy(target, temporary, schema, bodies)
-        except OSError as e:
-            temporary.unlink(missing_ok=True)
+            self._check_place()
+            rewrite = Rewrite(self._path, self._identity, self._end, failed)
+            try:
+                for body in itertools.chain((orjson.dumps(schema),), bodies):
+                    rewrite.write((body,))
+                rewrite.catch_up(lambda: self._end)
+                self._take_over(rewrite.finish(self._end))
+            finally:
+                rewrite.give_up()
+        except OSError as e:  # of the bodies, or of the place
             raise FileIOError(self._path, failed, e) from None
+        return rewrite.head
+
+    def _take_over(self, fd: int) -> None:
+        """Go on with the file that a rewrite has put in place."""
         if self._fd >= 0:
             os.close(self._fd)
+        self._reader.close()
         self._fd = fd
-        self._base_size = self._end = os.lseek(fd, 0, os.SEEK_CUR)
-        return head
+        self._ready = True
+        status = os.fstat(fd)
+        self._identity = identity_of(status)
+        self._base_size = self._end = self._synced = os.lseek(fd, 0, os.SEEK_END)
 
-    def _write_copy(
-        self, target: Path, temporary: Path, schema: JsonObject, bodies: Iterable[bytes]
-    ) -> tuple[int, int]:
-        """The descriptor of the new file, after it has replaced the old one, and the id of its end."""
-        status = os.stat(target)
-        temporary.unlink(missing_ok=True)
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        head = 0
+    def start_compaction(self) -> Rewrite:
+        """Begin to compact while the log goes on; StorageError.
+
+        The caller writes the contents, lets the rewrite catch up with `size`, and finishes or gives up:
+
+            rewrite = storage.start_compaction()
+            try:
+                rewrite.write(pieces)  # in a thread; meanwhile there may be proposals
+                rewrite.catch_up(lambda: storage.size)
+                storage.finish_compaction(rewrite)
+            finally:
+                storage.give_up(rewrite)
+        """
+        if self._compaction is not None:
+            raise StorageError(f"{self._path}: is being compacted already")
         try:
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                with contextlib.suppress(PermissionError):
-                    os.fchown(fd, status.st_uid, status.st_gid)
-            os.fchmod(fd, status.st_mode & 0o7777)
-            for body in itertools.chain((orjson.dumps(schema),), bodies):
-                data, digest = record.format_record(body)
-                head = record.next_id(head, digest)
-                _write_all(fd, data)
-            os.fsync(fd)
-            os.rename(temporary, target)
-            with contextlib.suppress(OSError):  # the new file has the name: there is no way back
-                _sync_directory(target)
+            self._check_place()
+        except OSError as e:
+            raise FileIOError(self._path, "compaction failed", e) from None
+        rewrite = Rewrite(
+            self._path, self._identity, self._end, "compaction failed", suffix=".compact", rest=REST_SECONDS
+        )
+        try:
+            rewrite.write((orjson.dumps(self.schema),))
         except BaseException:
-            os.close(fd)
+            rewrite.give_up()
             raise
-        return fd, head
+        self._compaction = rewrite
+        return rewrite
+
+    def finish_compaction(self, rewrite: Rewrite) -> None:
+        """Put the compacted file in place; on a StorageError the old one is what it was."""
+        try:
+            self._check_place()
+        except OSError as e:
+            raise FileIOError(self._path, "compaction failed", e) from None
+        self._take_over(rewrite.finish(self._end))
+
+    def give_up(self, rewrite: Rewrite) -> None:
+        """The compaction is over, whether finished or not."""
+        rewrite.give_up()
+        if self._compaction is rewrite:
+            self._compaction = None
 
     def close(self) -> None:
         """Close the file and release its lock."""
         self._reader.close()
+        if self._compaction is not None:
+            self._compaction.abandon()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
         if self._lock is not None:
             self._lock.release()
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    written = os.write(fd, data)
-    while written < len(data):
-        written += os.write(fd, memoryview(data)[written:])
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -14,6 +14,7 @@ import orjson
 
 from ovsdb.storage import record
 from ovsdb.storage.base import JsonObject, StorageError
+from ovsdb.storage.disk import Identity, identity_of
 
 CHUNK = 1 << 20  # bytes; a body that claims more is read piece by piece
 
@@ -64,6 +65,11 @@ class Reader:
         except BaseException:
             self._file.close()
             raise
+
+    @property
+    def identity(self) -> Identity:
+        """Which file this is."""
+        return identity_of(fstat(self._file.fileno()))
 
     @property
     def size(self) -> int:

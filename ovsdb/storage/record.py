@@ -34,6 +34,11 @@ def digest_of(second_line: bytes | bytearray) -> str:
     return hashlib.sha1(second_line, usedforsecurity=False).hexdigest()
 
 
+def format_header(length: int, digest: str, magic: bytes = b"JSON") -> bytes:
+    """The header line of a record whose second line has this length and checksum."""
+    return b"OVSDB %b %d %b\n" % (magic, length, digest.encode())
+
+
 def format_record(body: bytes, magic: bytes = b"JSON") -> tuple[bytes, str]:
     """Make a record of a JSON object without line feeds: its bytes, and its checksum."""
     line = body + b"\n"

@@ -48,7 +48,7 @@ class SocketClient:
     def __init__(self, path: Path) -> None:
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.connect(str(path))
-        self._sock.settimeout(10)
+        self._sock.settimeout(60)
         self._text = ""
 
     def send(self, message: Any) -> None:
