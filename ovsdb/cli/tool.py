@@ -51,6 +51,7 @@ COMMANDS = {
     "schema-name": Command(tool_database.show_schema("name"), "[schema]", 0, 1),
     "schema-version": Command(tool_database.show_schema("version"), "[schema]", 0, 1),
     "schema-cksum": Command(tool_database.show_schema("cksum"), "[schema]", 0, 1),
+    "stubs": Command(tool_database.stubs, "[schema]", 0, 1),
     "query": Command(tool_database.query, "[db] trns", 1, 2),
     "transact": Command(tool_database.transact, "[db] trns", 1, 2),
     "show-log": Command(tool_cluster.show_log, "[db]", 0, 1),
@@ -104,6 +105,7 @@ def cli(*, words: tuple[str, ...], more: int, rbac_role: str, form: str, repair:
     schema-name [SCHEMA]          print the name in a schema file
     schema-version [SCHEMA]       print its version
     schema-cksum [SCHEMA]         print its checksum
+    stubs [SCHEMA]                print Python classes of its tables, for type checkers
     compare-versions A OP B       exit with 0 if it holds, else 2; OP is < <= == >= > !=
     query [DB] TRANSACTION        run a transaction, change nothing
     transact [DB] TRANSACTION     run a transaction

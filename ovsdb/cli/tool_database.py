@@ -65,6 +65,13 @@ def show_schema(what: str) -> Callable[[Options, list[str]], None]:
     return lambda options, words: print(getattr(schema_of_words(words), what))
 
 
+def stubs(options: Options, words: list[str]) -> None:
+    """stubs [SCHEMA]."""
+    from ovsdb.client.stubs import generate
+
+    sys.stdout.write(generate(schema_of_words(words)))
+
+
 def needs_conversion(options: Options, words: list[str]) -> None:
     """needs-conversion [DB [SCHEMA]]."""
     schema = schema_of_words(words, 1)
