@@ -1,4 +1,4 @@
-"""The life of a daemon: options, detaching, the pidfile, the monitor process, and a clean end.
+"""The life of a daemon: detaching, the pidfile, the monitor process, and a clean end.
 
 Rule: all forking happens in started(), before there are threads or trio. The parent of --detach returns
 only when the daemon has called ready(), with the daemon's own exit status where it ended before. Whatever
@@ -13,22 +13,17 @@ the end, the pidfile goes.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NoReturn
 
-import click
-
 from appctl import pidfile, process, vlog
-from appctl.command_line import CliError, OptionalValue
-from appctl.directories import rundir
-from appctl.log_options import Command, log_options
+from appctl.command_line import CliError
+from appctl.daemon_options import Options
 from appctl.user import UserError, become
 
 FATAL_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -50,64 +45,6 @@ log = vlog.module("daemon_unix")
 log_signal = vlog.module("fatal_signal")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line says about the daemon's life. File names are absolute."""
-
-    program: str
-    pidfile: str | None = None  # None: make none
-    overwrite_pidfile: bool = False
-    detach: bool = False
-    chdir: bool = True
-    monitor: bool = False
-    unixctl: str | None = None  # control socket; None: the usual name, "none": no socket
-    user: str | None = None  # USER[:GROUP]
-
-
-def daemon_options(program: str) -> Callable[[Command], Command]:
-    """The daemon and logging options; they reach the function as its keyword argument `daemon: Options`."""
-
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def with_options(
-            *,
-            pidfile: str | None,
-            overwrite_pidfile: bool,
-            detach: bool,
-            no_chdir: bool,
-            monitor: bool,
-            unixctl: str | None,
-            user: str | None,
-            no_self_confinement: bool,
-            **others: object,
-        ) -> object:
-            path = None if pidfile is None else os.path.join(rundir(), pidfile or f"{program}.pid")
-            control = unixctl if unixctl in (None, "none") else os.path.join(rundir(), unixctl)
-            options = Options(program, path, overwrite_pidfile, detach, not no_chdir, monitor, control, user)
-            return command(daemon=options, **others)
-
-        wrapped: Command = log_options(program)(with_options)
-        for option in (
-            click.option("--detach", is_flag=True, help="Run in the background."),
-            click.option("--monitor", is_flag=True, help="Start it again after a crash."),
-            click.option("--user", metavar="USER[:GROUP]", help="Run as another user."),
-            click.option("--no-chdir", is_flag=True, help="Do not change to the root directory."),
-            click.option("--no-self-confinement", is_flag=True, help="Accepted; there is no confinement."),
-            click.option(
-                "--pidfile",
-                cls=OptionalValue,
-                metavar="[=FILE]",
-                help=f"Default: {rundir()}/{program}.pid.",
-            ),
-            click.option("--overwrite-pidfile", is_flag=True, help="Even if another daemon holds it."),
-            click.option("--unixctl", metavar="SOCKET", help="Name the control socket."),
-        ):
-            wrapped = option(wrapped)
-        return wrapped
-
-    return decorate
-
-
 class Process:
     """The daemon's own process."""
 
@@ -125,7 +62,7 @@ class Process:
         if self.options.detach:
             if self.options.chdir:
                 os.chdir("/")
-            _close_standard_files()
+            _close_standard_files(keep_output=self.options.keep_output)
 
     async def wait_fatal_signal(self) -> signal.Signals:
         """The signal that asks for the end; when started() is left, the process dies by it."""
@@ -232,7 +169,7 @@ def _fork_daemon(options: Options) -> int | None:
             _set_monitor_title(options, pid, "healthy")
             _notify(outer)  # only now: whoever started it finds it under its name
             if options.detach:
-                _close_standard_files()
+                _close_standard_files(keep_output=options.keep_output)
             startup = _monitor(options, pid)
         elif outer is not None:
             os.close(outer)
@@ -302,11 +239,12 @@ def _notify(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def _close_standard_files() -> None:
+def _close_standard_files(*, keep_output: bool) -> None:
     """So that neither a terminal nor an ssh session is held open. The console hears nothing more."""
-    vlog.set_levels(None, vlog.Destination.CONSOLE, vlog.Level.OFF)
+    if not keep_output:
+        vlog.set_levels(None, vlog.Destination.CONSOLE, vlog.Level.OFF)
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
+    for descriptor in (0,) if keep_output else (0, 1, 2):
         os.dup2(null, descriptor)
     if null > 2:
         os.close(null)

@@ -6,7 +6,6 @@ Rule: all of it is cosmetic: a kernel that refuses is ignored.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 
@@ -17,12 +16,16 @@ AFTER_NAME = 3  # the first field after the program's name
 
 def set_name(name: str) -> None:
     """What /proc/PID/comm and ps show, cut at 15 bytes."""
+    import ctypes  # 5 ms that tools which could detach, but do not, are spared
+
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def set_title(title: str) -> None:
     """What ps shows as the command line, cut to the room that the original one took."""
+    import ctypes
+
     with contextlib.suppress(OSError, ValueError, IndexError):
         with open("/proc/self/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

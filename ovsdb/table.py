@@ -60,6 +60,11 @@ class Table:
     timestamp: str = ""
 
 
+def is_many(kind: Any) -> bool:
+    """Tell whether a column of this type (RFC 7047 section 3.2) may hold more than one atom."""
+    return isinstance(kind, dict) and kind.get("max", 1) != 1
+
+
 def format_atom(atom: Any, *, bare: bool = False) -> str:
     """Write one atom from the wire: strings in quotes where they are no plain words, unless `bare`."""
     if isinstance(atom, str):
@@ -119,6 +124,10 @@ class Printer:
         self._printed = True
         return "\n" + text if separate else text
 
+    def forget(self) -> None:
+        """Let the next table be the first one: what stands before it is something else."""
+        self._printed = False
+
 
 def _members(wire: Any) -> tuple[str, list[Any]]:
     """Return ("set" | "map" | "" for a lone atom, its members in order)."""
@@ -170,7 +179,7 @@ def _head(table: Table) -> str:
 def _format_table(table: Table, style: Style) -> str:
     rows = _texts(table, style)
     shown = [list(table.headings), *rows] if style.headings else rows
-    widths = [max((len(row[n]) for row in shown), default=0) for n in range(len(table.headings))]
+    widths = [max((_width(row[n]) for row in shown), default=0) for n in range(len(table.headings))]
     if style.max_column_width:
         # A heading is never cut: its column is as wide as it.
         least = [len(name) if style.headings else 0 for name in table.headings]
@@ -179,12 +188,26 @@ def _format_table(table: Table, style: Style) -> str:
         shown.insert(1, ["-" * width for width in widths])
     out = [_head(table)]
     for row in shown:
-        cells = [text[:width] for text, width in zip(row, widths, strict=True)]
+        cells = [_cut(text, width) for text, width in zip(row, widths, strict=True)]
         while cells and not cells[-1]:
             cells.pop()  # nothing follows, so nothing is padded
-        padded = [text.ljust(width) for text, width in zip(cells[:-1], widths, strict=False)]
+        padded = [
+            text + " " * (width - _width(text)) for text, width in zip(cells[:-1], widths, strict=False)
+        ]
         out.append(" ".join([*padded, *cells[-1:]]) + "\n")
     return "".join(out)
+
+
+def _width(text: str) -> int:
+    """In bytes, as the C programs count: columns of a table are where scripts look for them."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
+def _cut(text: str, width: int) -> str:
+    """What fits into so many bytes, in whole characters."""
+    if _width(text) <= width:
+        return text
+    return text.encode(errors="surrogatepass")[:width].decode(errors="ignore")
 
 
 def _format_list(table: Table, style: Style) -> str:

@@ -7,87 +7,64 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from appctl import command_line
 from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
+from appctl.daemon_options import Options, daemon_options
 from appctl.directories import rundir
-from appctl.log_options import log_options
 from appctl.tls_options import tls_options
 from appctl.vlog import Level
-from ovsdb.cli.client_commands import COMMANDS, Command, CommandError, Session
-from ovsdb.table import DATA_FORMATS, FORMATS, Style, format_json
-from rpc.address import AddressError, parse
-from rpc.blocking import Connection
-from rpc.errors import ConnectError, ConnectionLost, RemoteError, RpcError
-from rpc.message import Notification
+from ovsdb.cli.client_commands import COMMANDS
+from ovsdb.cli.client_follow import follow, show
+from ovsdb.cli.client_servers import connect, opener, take_server
+from ovsdb.cli.client_session import CommandError, Following, Need, Session, explain
+from ovsdb.table import DATA_FORMATS, FORMATS, Style
+from rpc.errors import RpcError
 from rpc.tls_settings import TlsSettings
 
 PROGRAM = "ovsdb-client"
-DEFAULT_DATABASE = "Open_vSwitch"
-METHODS = ("unix:", "tcp:", "ssl:", "punix:", "ptcp:", "pssl:")
 
 
-def split_arguments(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the server where the first word names one, and the other words."""
-    rest = list(words)
-    server = rest.pop(0) if rest and rest[0].startswith(METHODS) else None
-    return server, rest
-
-
-def choose_database(command: Command, databases: Sequence[str], words: list[str], name: str) -> str:
-    """Take the database's name off `words` where they begin with one; else return the default one.
-
-    CommandError where there is no default: several databases and none is Open_vSwitch.
-    """
-    if len(words) > command.least and words[0] in databases:
-        return words.pop(0)
-    own = [database for database in databases if not database.startswith("_")]
-    if DEFAULT_DATABASE in own:
-        return DEFAULT_DATABASE
-    if len(own) == 1:
-        return own[0]
-    raise CommandError(f"no default database for '{name}' command, please specify a database name")
-
-
-def run(name: str, words: Sequence[str], style: Style, tls: TlsSettings, *, timestamp: bool) -> None:
-    """Carry a command out and print what it says. Raises CommandError, AddressError and RpcError."""
+def run(
+    words: Sequence[str],
+    style: Style,
+    tls: TlsSettings,
+    daemon: Options,
+    *,
+    timestamp: bool,
+    force: bool,
+    leader_only: bool,
+    db_change_aware: bool,
+) -> None:
+    """Carry a command out and print what it says. Raises CommandError and RpcError."""
+    name, *rest = words
     command = COMMANDS.get(name)
     if command is None:
         raise CommandError(f"unknown command '{name}'; use --help for help")
-    server, rest = split_arguments(words)
-    server = server or f"unix:{rundir()}/db.sock"
-    with Connection.open(parse(server), tls=tls) as connection:
+    server = take_server(rest, command.least) or f"unix:{rundir()}/db.sock"
+    open_ = opener(tls)
 
-        def receive() -> tuple[str, list[Any]]:
-            while True:
-                message = connection.receive()
-                if isinstance(message, Notification):
-                    return message.method, list(message.params)
-
-        session = Session(server, connection.call, receive, style, timestamp)
-        if command.needs_database:
-            databases = connection.call("list_dbs", [])
-            assert isinstance(databases, list)
-            session.database = choose_database(command, [str(name) for name in databases], rest, name)
+    def check_count() -> None:
         if len(rest) < command.least or (command.most is not None and len(rest) > command.most):
             raise CommandError(f"invalid syntax for '{name}' (use --help for help)")
-        for text in command.run(session, rest):
-            sys.stdout.write(text)
-            sys.stdout.flush()
 
-
-def explain(error: Exception) -> str:
-    """Say in one line what went wrong."""
-    if isinstance(error, ConnectError):
-        return f'failed to connect to "{error.address}" ({error.reason})'
-    if isinstance(error, RemoteError):
-        return f"transaction returned error: {format_json(error.error)}"
-    if isinstance(error, ConnectionLost):
-        return f"connection to the server ended: {error.reason}"
-    return str(error)
+    if command.need is Need.NOTHING:
+        check_count()
+        show(command.load()(lambda: open_(server), rest))
+        return
+    connection, database = connect(command, name, server, rest, open_, leader_only=leader_only)
+    with connection:
+        check_count()
+        source = sys.stdin.buffer
+        session = Session(connection, server, style, timestamp, force, db_change_aware, source, database)
+        texts = command.load()(session, rest)
+        if isinstance(texts, Following):
+            follow(session, texts, daemon)
+        else:
+            show(texts)
 
 
 @click.command(PROGRAM, cls=GetoptCommand, options_metavar="[OPTIONS]", context_settings=command_line.HELP)
@@ -101,9 +78,18 @@ def explain(error: Exception) -> str:
 @click.option("--max-column-width", type=click.IntRange(0), default=0, metavar="N", help="Cut wider cells.")
 @click.option("--timestamp", is_flag=True, help="Print the time before each change that monitor shows.")
 @click.option("-t", "--timeout", metavar="SECS", help="Give up after so long.")
+@click.option("--force", is_flag=True, help="Restore even where the schemas differ.")
+@click.option(
+    "--leader-only/--no-leader-only", default=True, help="Of a cluster's servers, use the leader, or any."
+)
+@click.option(
+    "--db-change-aware/--no-db-change-aware",
+    default=True,
+    help="Let monitor be told when its database goes, or be disconnected.",
+)
 @tls_options
 @version_option(PROGRAM)
-@log_options(PROGRAM, Level.WARN)
+@daemon_options(PROGRAM, Level.WARN, keep_output=True)
 @click.argument("words", nargs=-1, metavar="COMMAND [SERVER] [DATABASE] [ARG]...")
 def cli(
     *,
@@ -116,7 +102,11 @@ def cli(
     max_column_width: int,
     timestamp: bool,
     timeout: str | None,
+    force: bool,
+    leader_only: bool,
+    db_change_aware: bool,
     tls: TlsSettings,
+    daemon: Options,
 ) -> None:
     """Ask an OVSDB server.
 
@@ -127,21 +117,36 @@ def cli(
     get-schema-cksum             print its checksum
     list-tables                  list its tables
     list-columns [TABLE]         list the columns of a table, or of all
+    convert SCHEMA               give the database that the file SCHEMA names
+                                 the schema in it
+    needs-conversion SCHEMA      print whether that would change it: yes or no
     transact TRANSACTION         run a transaction, print the results
     query TRANSACTION            the same, changing nothing
     dump [TABLE [COLUMN]...]     print contents
+    backup > FILE                print the database as a database file
+    restore < FILE               replace the database by what is in the file
     monitor TABLE [COLUMN,...]...
                                  print contents, then every change
     monitor ALL                  the same of all tables
+    monitor-cond CONDITIONS TABLE [COLUMN,...]...
+                                 the same of the rows that meet conditions
+    monitor-cond-since [ID] CONDITIONS TABLE [COLUMN,...]...
+                                 the same since transaction ID
+    wait DATABASE STATE          wait until it is added, connected or removed
+    lock|steal|unlock LOCK       ask for a lock, print what becomes of it
 
     SERVER is unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT, by default the local
-    db.sock; or punix:FILE, ptcp:PORT[:HOST] or pssl:PORT[:HOST], where a
-    server connects. DATABASE is Open_vSwitch where there is one. TRANSACTION is the
-    params of a "transact" request. A COLUMN of monitor may be !initial,
+    db.sock, or several of them with commas between; or punix:FILE,
+    ptcp:PORT[:HOST] or pssl:PORT[:HOST], where a server connects. DATABASE is
+    Open_vSwitch where there is one. TRANSACTION is the params of a "transact"
+    request, CONDITIONS a "where". A COLUMN of monitor may be !initial,
     !insert, !delete or !modify, to leave such changes out.
     """
     if not words:
         raise CliError("missing command name; use --help for help")
+    if words[0] == "help":
+        click.echo(click.get_current_context().get_help())
+        return
     if format_ not in FORMATS:
         raise CliError(f'unknown output format "{format_}"')
     if data not in DATA_FORMATS:
@@ -152,9 +157,29 @@ def cli(
         format_, data, no_headings = "list", "bare", True
     style = Style(format_, data, not no_headings, pretty, max_column_width)
     try:
-        run(words[0], words[1:], style, tls, timestamp=timestamp)
-    except (CommandError, AddressError, RpcError) as error:
+        if daemon.user is not None:
+            _become(daemon.user)
+        run(
+            words,
+            style,
+            tls,
+            daemon,
+            timestamp=timestamp,
+            force=force,
+            leader_only=leader_only,
+            db_change_aware=db_change_aware,
+        )
+    except (CommandError, RpcError) as error:
         raise CliError(explain(error)) from None
+
+
+def _become(name: str) -> None:
+    from appctl.user import UserError, become
+
+    try:
+        become(name)
+    except UserError as error:
+        raise CliError(str(error)) from None
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -15,7 +15,8 @@ import trio
 
 from appctl import vlog
 from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
-from appctl.daemon import Options, Process, daemon_options, started
+from appctl.daemon import Process, started
+from appctl.daemon_options import Options, daemon_options
 from appctl.directories import dbdir
 from appctl.tls_options import tls_options
 from appctl.unixctl import Commands, ControlServer

@@ -8,7 +8,8 @@ import trio.lowlevel
 
 from appctl import command_line
 from appctl.command_line import CliError, GetoptCommand, version_option
-from appctl.daemon import Options, Process, daemon_options, started
+from appctl.daemon import Process, started
+from appctl.daemon_options import Options, daemon_options
 from appctl.unixctl import CommandError, Commands, ControlServer
 
 PROGRAM = "sample-daemon"

@@ -4,7 +4,7 @@ from typing import Any
 import click
 import pytest
 
-from appctl import command_line, daemon, directories
+from appctl import command_line, daemon_options, directories
 from appctl.cli import cli as ovs_appctl
 from appctl.command_line import CliError, GetoptCommand, OptionalValue, version_option
 
@@ -101,19 +101,23 @@ def test_appctl_wants_a_command(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_file_names_of_a_daemon_are_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVS_RUNDIR", "/run/test")
-    options: list[daemon.Options] = []
+    options: list[daemon_options.Options] = []
 
     @click.command("prog", cls=GetoptCommand)
-    @daemon.daemon_options("prog")
-    def command(*, daemon: daemon.Options) -> None:
+    @daemon_options.daemon_options("prog")
+    def command(*, daemon: daemon_options.Options) -> None:
         options.append(daemon)
 
     run(command, "--pidfile", "--detach", "--unixctl=ctl")
     run(command, "--pidfile=x", "--no-chdir", "--monitor", "--unixctl=none")
     run(command)
-    assert options[0] == daemon.Options("prog", "/run/test/prog.pid", detach=True, unixctl="/run/test/ctl")
-    assert options[1] == daemon.Options("prog", "/run/test/x", chdir=False, monitor=True, unixctl="none")
-    assert options[2] == daemon.Options("prog")
+    assert options[0] == daemon_options.Options(
+        "prog", "/run/test/prog.pid", detach=True, unixctl="/run/test/ctl"
+    )
+    assert options[1] == daemon_options.Options(
+        "prog", "/run/test/x", chdir=False, monitor=True, unixctl="none"
+    )
+    assert options[2] == daemon_options.Options("prog")
 
 
 def test_directories_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
