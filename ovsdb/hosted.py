@@ -20,7 +20,7 @@ from appctl import vlog
 from ovsdb.engine.changes import Changeset
 from ovsdb.engine.convert import check_name, convert
 from ovsdb.engine.database import Database, Outcome
-from ovsdb.engine.ops import Context
+from ovsdb.engine.ops import Context, Permissions
 from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
@@ -28,6 +28,7 @@ from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, Ovs
 from ovsdb.history import History
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
+from ovsdb.rbac import ROLES, RoleBased
 from ovsdb.schema import Schema
 from ovsdb.storage.base import (
     Accepted,
@@ -54,7 +55,7 @@ log = vlog.module("ovsdb_server")
 class ReservedDatabase:
     """The permissions of clients in _Server: none to write."""
 
-    def check(self, operation: str, table: Table, row: Row, columns: Iterable[Column]) -> None:
+    def check(self, operation: str, table: Table, rows: list[Row], columns: Iterable[Column]) -> None:
         """Refuse whatever it is."""
         raise NotAllowed(f"{operation} operation not allowed on table in reserved database _Server")
 
@@ -235,9 +236,15 @@ class HostedDatabase:
     def _context(self, transaction: Transaction, now: float) -> Context:
         session = transaction.session
         elapsed_ms = int((now - transaction.started) * 1000 + 0.5)
-        permissions = RESERVED if self.reserved else None
         read_only = session.read_only or self.read_only
-        return Context(session.holds_lock, read_only, elapsed_ms, permissions)
+        return Context(session.holds_lock, read_only, elapsed_ms, self._permissions(session))
+
+    def _permissions(self, session: Session) -> Permissions | None:
+        if self.reserved:
+            return RESERVED
+        if session.role and ROLES in self.tables:
+            return RoleBased(self.tables, session.role, session.client_id)
+        return None
 
     def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
         record = self.database.changeset_to_record(changes)

@@ -17,7 +17,6 @@ from ovsdb.connection import Connection
 from ovsdb.remote_status import RemoteStatus
 from ovsdb.remotes import RemoteOptions
 from ovsdb.tls_config import ServerTls
-from rpc.reconnect import State
 
 LOCAL = ("unix:", "punix:")
 log = vlog.module("ovsdb_jsonrpc_server")
@@ -34,8 +33,6 @@ class Remote:
         self._tls = tls
         self._scope = trio.CancelScope()
         self._connections: dict[Connection, None] = {}
-        self._connected_at: float | None = None
-        self._disconnected_at: float | None = None
 
     def start(self) -> None:
         """Put it to use."""
@@ -84,7 +81,6 @@ class Remote:
 
     def _begin(self, connection: Connection) -> None:
         self._connections[connection] = None
-        self._connected_at = trio.current_time()
         self._mark_packets(connection.sock)
 
     async def _serve(self, connection: Connection) -> None:
@@ -92,35 +88,10 @@ class Remote:
             await self._clients.serve(connection)
         finally:
             self._connections.pop(connection, None)
-            self._disconnected_at = trio.current_time()
-
-    # --- status
 
     def status(self, now: float) -> RemoteStatus:
         """How it is doing; `now` as trio.current_time()."""
-        connection = next(iter(self._connections), None)
-        held, waiting, lost = connection.session.lock_states() if connection else ((), (), ())
-        state = self._state()
-        if state is State.ACTIVE and connection is not None and connection.is_idle():
-            state = State.IDLE
-        return RemoteStatus(
-            is_connected=connection is not None,
-            state=state.value,
-            since_connect=_since(self._connected_at, now),
-            since_disconnect=_since(self._disconnected_at, now),
-            last_error=self.complaint,
-            locks_held=held,
-            locks_waiting=waiting,
-            locks_lost=lost,
-            connections=len(self._connections),
-            bound_port=self._bound_port(),
-        )
-
-    def _state(self) -> State:
-        return State.BACKOFF
-
-    def _bound_port(self) -> int:
-        return 0
+        raise NotImplementedError
 
 
 class UselessRemote(Remote):
@@ -136,6 +107,6 @@ class UselessRemote(Remote):
         """Say so."""
         log.err("%s: %s", self.target, self.complaint)
 
-
-def _since(moment: float | None, now: float) -> float | None:
-    return None if moment is None else now - moment
+    def status(self, now: float) -> RemoteStatus:
+        """That it is of no use."""
+        return RemoteStatus.useless(self.complaint)

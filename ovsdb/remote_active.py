@@ -14,6 +14,7 @@ from appctl import vlog
 from ovsdb.clients import Clients
 from ovsdb.connection import CLOSED, END_OF_FILE, Connection
 from ovsdb.remote import Remote
+from ovsdb.remote_status import RemoteStatus
 from ovsdb.remotes import RemoteOptions
 from ovsdb.tls_config import ServerTls
 from rpc.address import ActiveAddress, TcpAddress
@@ -40,14 +41,29 @@ class ActiveRemote(Remote):
         self._address = address
         self._machine = Reconnect(trio.current_time(), Timing(max_backoff=options.max_backoff))
         self._changed = trio.Event()  # the timing
+        self._connected_at: float | None = None
+        self._disconnected_at: float | None = None
 
     def start(self) -> None:
         """Begin to connect."""
         self._machine.handle(Event.ENABLE, trio.current_time())
         self._clients.nursery.start_soon(self._keep_connected)
 
-    def _state(self) -> State:
-        return self._machine.state
+    def status(self, now: float) -> RemoteStatus:
+        """State, times and locks."""
+        connection = next(iter(self._connections), None)
+        held, waiting, lost = connection.session.lock_states() if connection else ((), (), ())
+        state = State.IDLE if connection is not None and connection.is_idle() else self._machine.state
+        return RemoteStatus(
+            is_connected=connection is not None,
+            state=state.value,
+            since_connect=_since(self._connected_at, now),
+            since_disconnect=_since(self._disconnected_at, now),
+            last_error=self.complaint,
+            locks_held=held,
+            locks_waiting=waiting,
+            locks_lost=lost,
+        )
 
     def _options_changed(self) -> None:
         machine, longest = self._machine, self.options.max_backoff
@@ -66,8 +82,10 @@ class ActiveRemote(Remote):
                 machine.handle(Event.CONNECT, trio.current_time())
                 connection = await self._connect(level)
                 if connection is not None:
-                    machine.handle(Event.CONNECTED, trio.current_time())
+                    self._connected_at = trio.current_time()
+                    machine.handle(Event.CONNECTED, self._connected_at)
                     await self._serve(connection)
+                    self._disconnected_at = trio.current_time()
                     self._tell_end(connection)
                     if connection.lived:
                         machine.handle(Event.ACTIVITY, trio.current_time())
@@ -123,3 +141,7 @@ class ActiveRemote(Remote):
         elif before < longest:
             text = "continuing to reconnect in the background but suppressing further logging"
             log.info("%s: %s", self.target, text)
+
+
+def _since(moment: float | None, now: float) -> float | None:
+    return None if moment is None else now - moment

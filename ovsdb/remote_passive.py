@@ -19,7 +19,6 @@ from ovsdb.remotes import RemoteOptions
 from ovsdb.tls_config import ServerTls
 from rpc.address import PassiveAddress, TcpListenAddress
 from rpc.errors import ListenError
-from rpc.reconnect import State
 from rpc.tls import TlsError, TlsSocket
 from rpc.trio_io import Listening, listen
 from rpc.trio_tls import handshake
@@ -62,13 +61,13 @@ class PassiveRemote(Remote):
             self._listening.close()
 
     def status(self, now: float) -> RemoteStatus:
-        """As the C server has it: without clients there is no state, and times are 0."""
-        if self._connections:
-            return super().status(now)
-        return RemoteStatus(last_error=self.complaint or self._tls_complaint, bound_port=self._bound_port())
-
-    def _state(self) -> State:
-        return State.ACTIVE
+        """As the C server has it: no state, and times that are always 0."""
+        return RemoteStatus(
+            is_connected=bool(self._connections),
+            last_error=self.complaint or self._tls_complaint,
+            connections=len(self._connections),
+            bound_port=self._bound_port(),
+        )
 
     def _bound_port(self) -> int:
         bound = self._listening.bound if self._listening is not None else None

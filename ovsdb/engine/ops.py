@@ -35,10 +35,13 @@ EMPTY: dict[str, object] = {}  # the result of operations that have none
 
 
 class Permissions(Protocol):
-    """What a client's role permits; each raises PermissionDenied."""
+    """What a client may do; what it may not raises PermissionDenied or NotAllowed."""
 
-    def check(self, operation: str, table: Table, row: Row, columns: Iterable[Column]) -> None:
-        """May the operation ("insert", "update", "mutate" or "delete") be done to the row's columns?"""
+    def check(self, operation: str, table: Table, rows: list[Row], columns: Iterable[Column]) -> None:
+        """May the operation ("insert", "update", "mutate" or "delete") be done to the rows' columns?
+
+        Also asked where there are no such rows.
+        """
 
 
 def _owns_nothing(lock: str) -> bool:
@@ -82,10 +85,9 @@ class Step(Members):
         return self.txn.table(name)
 
     def permit(self, operation: str, table: TxnTable, rows: list[Row], columns: Iterable[Column]) -> None:
-        """Raise PermissionDenied unless the client may do this."""
+        """Raise PermissionDenied or NotAllowed unless the client may do this."""
         if self.context.permissions is not None:
-            for row in rows:
-                self.context.permissions.check(operation, table.table, row, columns)
+            self.context.permissions.check(operation, table.table, rows, columns)
 
 
 def parse_row(table: Table, wire: Any, txn: Transaction) -> dict[Column, Value]:

@@ -31,6 +31,7 @@ PURE = {  # no I/O, nothing asynchronous: these modules import none of IO
     "ovsdb/client/changes.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/conditions.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/core.py": {"trio", "socket", "os", "time", "select"},
+    "ovsdb/rbac.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/remotes.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/remote_status.py": {"trio", "socket", "os", "time", "select"},
     "ovsdb/client/replica.py": {"trio", "socket", "os", "time", "select"},
