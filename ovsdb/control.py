@@ -9,8 +9,12 @@ import time
 from collections.abc import Mapping, Set
 from pathlib import Path
 
+from appctl import vlog
 from appctl.unixctl import CommandError, Commands
 from ovsdb import control_roles
+from ovsdb.config_file import ConfigError
+from ovsdb.configure import Configured, load_config
+from ovsdb.control_roles import check_no_file
 from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub, HubError
 from ovsdb.remotes import RemoteError
@@ -18,6 +22,8 @@ from ovsdb.server import Server
 from ovsdb.storage.base import StorageError
 from ovsdb.storage.file import FileStorage
 from ovsdb.storage.reader import ClusteredError
+
+log = vlog.module("ovsdb_server")
 
 
 class AddError(Exception):
@@ -61,9 +67,9 @@ def add_file(hub: Hub, path: Path) -> StorageError | None:
     return storage.damage
 
 
-def register(commands: Commands, server: Server) -> None:
-    """Add the commands."""
-    control = Control(server)
+def register(commands: Commands, server: Server, configured: Configured | None = None) -> None:
+    """Add the commands; with a configuration file, those that would contradict it refuse."""
+    control = Control(server, configured)
     for name, usage, least, most, handler in (
         ("exit", "", 0, 0, control.exit),
         ("memory/show", "", 0, 0, control.show_memory),
@@ -75,19 +81,32 @@ def register(commands: Commands, server: Server) -> None:
         ("ovsdb-server/remove-remote", "REMOTE", 1, 1, control.remove_remote),
         ("ovsdb-server/list-remotes", "", 0, 0, control.list_remotes),
         ("ovsdb-server/reconnect", "", 0, 0, control.reconnect),
+        ("ovsdb-server/reload", "", 0, 0, control.reload),
         ("ovsdb-server/get-db-storage-status", "DB", 1, 1, control.storage_status),
         ("ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, control.trim_on_compaction),
     ):
         commands.register(name, usage, least, most, handler)
-    control_roles.register(commands, server)
+    control_roles.register(commands, server, configured)
 
 
 class Control:
     """The handlers; each gets the arguments and returns the text."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, configured: Configured | None) -> None:
         self._server = server
         self._hub = server.hub
+        self._configured = configured
+
+    def reload(self, args: list[str]) -> str:
+        """Read the configuration file again."""
+        if self._configured is None:
+            raise CommandError("Configuration file was not specified on command line")
+        try:
+            load_config(self._server, self._configured)
+        except ConfigError as e:
+            log.warn("failed to load configuration from %s: %s", self._configured.path, e)
+            raise CommandError(f"Configuration failed.  See the log file for details.\n{e}") from None
+        return ""
 
     def exit(self, args: list[str]) -> str:
         """End the server."""
@@ -107,6 +126,7 @@ class Control:
 
     def add_database(self, args: list[str]) -> str:
         """Serve another file."""
+        check_no_file(self._configured)
         try:
             damage = add_database(self._hub, args[0])
         except AddError as e:
@@ -117,6 +137,7 @@ class Control:
 
     def remove_database(self, args: list[str]) -> str:
         """Stop to serve a database."""
+        check_no_file(self._configured)
         try:
             self._hub.remove_database(args[0])
         except HubError as e:
@@ -131,6 +152,7 @@ class Control:
 
     def add_remote(self, args: list[str]) -> str:
         """As --remote."""
+        check_no_file(self._configured)
         try:
             self._server.check_remote(args[0])
         except RemoteError as e:
@@ -141,6 +163,7 @@ class Control:
 
     def remove_remote(self, args: list[str]) -> str:
         """Undo add-remote or --remote."""
+        check_no_file(self._configured)
         if args[0] not in self._server.configured:
             raise CommandError("no such remote")
         del self._server.configured[args[0]]

@@ -9,17 +9,25 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from appctl.unixctl import Commands
+from appctl.unixctl import CommandError, Commands
+from ovsdb.config_file import BACKUP
+from ovsdb.configure import Configured
 from ovsdb.hub import Hub
-from ovsdb.replication import format_excluded, format_status, parse_excluded
+from ovsdb.replication import format_database_status, format_excluded, format_status, parse_excluded
 from ovsdb.server import Server
 
 NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
-def register(commands: Commands, server: Server) -> None:
+def check_no_file(configured: Configured | None) -> None:
+    """Raise CommandError if a configuration file says what a command wants to change."""
+    if configured is not None:
+        raise CommandError(f"Update the {configured.path} and use ovsdb-server/reload instead")
+
+
+def register(commands: Commands, server: Server, configured: Configured | None) -> None:
     """Add the commands."""
-    roles = Roles(server)
+    roles = Roles(server, configured)
     for name, count, handler in (
         ("set-active-ovsdb-server", 1, roles.set_server),
         ("get-active-ovsdb-server", 0, roles.get_server),
@@ -36,11 +44,13 @@ def register(commands: Commands, server: Server) -> None:
 class Roles:
     """The handlers; each gets the arguments and returns the text."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, configured: Configured | None) -> None:
         self._server = server
+        self._configured = configured
         self._hub: Hub = server.hub
 
     def _change(self, **changes: Any) -> None:
+        check_no_file(self._configured)
         self._hub.set_role(replace(self._hub.role, **changes))
         self._server.reconfigure()
         self._server.settle()
@@ -56,6 +66,7 @@ class Roles:
 
     def connect(self, args: list[str]) -> str:
         """Become a backup."""
+        check_no_file(self._configured)
         if not self._hub.role.server:
             return "Unable to connect: active server is not specified."
         self._change(is_backup=True)
@@ -85,6 +96,15 @@ class Roles:
     def status(self, args: list[str]) -> str:
         """The role, and how far following has come."""
         hub = self._hub
+        if self._configured is not None:
+            return self._status_of_file(self._configured)
         if not hub.is_backup:
             return "state: active\n"
         return format_status(hub.role.server, hub.backups(), hub.role.excluded)
+
+    def _status_of_file(self, configured: Configured) -> str:
+        """Where each database has its own source: each has its own paragraph."""
+        names = {configured.hosted[key].name: c for key, c in configured.served.items() if c.model == BACKUP}
+        backups = self._hub.backups()
+        texts = [format_database_status(name, backups.get(name)) for name in sorted(names)]
+        return "\n".join(texts) or "state: active\n"

@@ -68,7 +68,7 @@ class Hub:
         self._server = HostedDatabase(
             Database(self.server_schema), storage, self.changed, self._waits, reserved=True
         )
-        self._admit(self._server)
+        self.admit(self._server)
 
     # --- sessions
 
@@ -112,10 +112,14 @@ class Hub:
         name = storage.schema.get("name")
         if isinstance(name, str):
             self._check_new(name)
-        hosted = HostedDatabase.load(storage, self.changed, self._waits, self._converted, self._describe_anew)
-        self._admit(hosted)
+        hosted = self.load_database(storage)
+        self.admit(hosted)
         self._follow_role(hosted)
         return hosted
+
+    def load_database(self, storage: Storage) -> HostedDatabase:
+        """Load a database, without serving it yet; OvsdbError."""
+        return HostedDatabase.load(storage, self.changed, self._waits, self._converted, self._describe_anew)
 
     def add_relay(self, name: str, sources: str, timing: Timing = TIMING) -> HostedDatabase:
         """Serve what another server has under this name; HubError if one of that name is there.
@@ -123,6 +127,12 @@ class Hub:
         `sources` are connection methods, with commas between them. The schema comes with the connection.
         """
         self._check_new(name)
+        hosted = self.make_relay(name, sources, timing)
+        self.admit(hosted)
+        return hosted
+
+    def make_relay(self, name: str, sources: str, timing: Timing) -> HostedDatabase:
+        """A relay that is not served yet."""
         schema = Schema(name, {})
         storage = UnbackedStorage(f"relay:{name}:{sources}", schema.to_json())
         hosted = HostedDatabase(
@@ -134,19 +144,29 @@ class Hub:
             on_state=self._describe_anew,
         )
         hosted.model, hosted.connected, hosted.available = "relay", False, False
+        hosted.source = Relay(hosted, sources, self.server_id, timing)
+        return hosted
+
+    def move_relay(self, hosted: HostedDatabase, sources: str, timing: Timing) -> None:
+        """Let a relay follow another source; what waits for the old one waits for the new one."""
+        old = self.links[hosted.name]
+        assert isinstance(old, Relay)
         relay = Relay(hosted, sources, self.server_id, timing)
         hosted.source = relay
-        self._admit(hosted)
+        old.hand_over(relay)
         self.follow(hosted, relay)
-        return hosted
 
     def _check_new(self, name: str) -> None:
         if name in self.databases:
             raise HubError(f"ovsdb error: {name}: duplicate database name")
 
-    def _admit(self, hosted: HostedDatabase) -> None:
+    def admit(self, hosted: HostedDatabase) -> None:
+        """Serve a database that has been loaded."""
         self.databases[hosted.name] = hosted
         self._server.apply_internally([{"op": "insert", "table": "Database", "row": _describe(hosted)}])
+        if isinstance(hosted.source, Relay):
+            self.follow(hosted, hosted.source)
+        self.on_databases()
 
     def _describe_anew(self, hosted: HostedDatabase) -> None:
         where = [["name", "==", hosted.name]]
@@ -160,8 +180,8 @@ class Hub:
             session.database_converted(hosted)
         self.on_databases()
 
-    def remove_database(self, name: str) -> None:
-        """Stop serving a database; HubError."""
+    def remove_database(self, name: str, reason: str = "") -> None:
+        """Stop serving a database; HubError. `reason` is for the log: why clients are disconnected."""
         hosted = self.databases.get(name)
         if hosted is None:
             raise HubError("Failed to find the database.")
@@ -170,8 +190,9 @@ class Hub:
         del self.databases[name]
         self.links.pop(name, None)
         for session in list(self.sessions):
-            session.database_removed(hosted)
+            session.database_removed(hosted, reason or f"removing {name} database by user request")
         hosted.close()
+        self.on_databases()
         self._server.apply_internally(
             [{"op": "delete", "table": "Database", "where": [["name", "==", name]]}]
         )
@@ -203,8 +224,14 @@ class Hub:
         if role.is_backup:
             excluded = role.excluded.get(hosted.name, frozenset())
             timing = Timing(probe_interval=role.probe_interval)
-            backup = Backup(hosted, role.server, excluded, self.server_id, timing)
+            backup = self.make_backup(hosted, role.server, excluded, timing)
         self.follow(hosted, backup)
+
+    def make_backup(
+        self, hosted: HostedDatabase, server: str, excluded: frozenset[str], timing: Timing
+    ) -> Backup:
+        """What lets a database follow an active server, for follow()."""
+        return Backup(hosted, server, excluded, self.server_id, timing)
 
     def follow(self, hosted: HostedDatabase, link: Relay | Backup | None) -> None:
         """Let a database follow, or stand on its own; whoever runs the links is told."""

@@ -67,6 +67,11 @@ class Relay:
         for transaction in sent:
             transaction.session.abandon(transaction)
 
+    def hand_over(self, other: Relay) -> None:
+        """Another takes the place of this one: what waits goes there, what was sent is canceled."""
+        other._waiting, self._waiting = self._waiting, []
+        self.disconnected(ConnectionError("another source"))
+
     # --- transactions
 
     def forward(self, transaction: Transaction) -> None:

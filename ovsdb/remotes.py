@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ovsdb.remote_status import StatusRow
@@ -81,12 +82,16 @@ def parse_source(text: str, databases: Mapping[str, DatabaseView]) -> tuple[Data
     return source, column
 
 
-def find_wanted(configured: Iterable[str], databases: Mapping[str, DatabaseView]) -> Wanted:
-    """Look db: remotes up; take the others as they are."""
+def find_wanted(
+    configured: Iterable[str],
+    databases: Mapping[str, DatabaseView],
+    options: Mapping[str, RemoteOptions] = MappingProxyType({}),
+) -> Wanted:
+    """Look db: remotes up; take the others as they are, with `options` where there are any."""
     wanted = Wanted()
     for text in configured:
         if not text.startswith("db:"):
-            wanted.remotes.setdefault(text, RemoteOptions())
+            wanted.remotes.setdefault(text, options.get(text, RemoteOptions()))
             continue
         try:
             source, column = parse_source(text, databases)

@@ -114,3 +114,14 @@ def format_status(server: str, backups: dict[str, Backup], excluded: Mapping[str
         if excluded:
             lines.append(f"exclude: {format_excluded(excluded)}")
     return "\n".join(lines) + "\n"
+
+
+def format_database_status(name: str, backup: Backup | None) -> str:
+    """What sync-status tells of one database, where each has its own source."""
+    lines = [f"database: {name}", f"state: {'active' if backup is None else 'backup'}"]
+    if backup is not None:
+        following = backup.follower.is_following
+        lines.append(f"{'replicating' if following else 'connecting'}: {backup.sources}")
+        if following and backup.exclude:
+            lines.append(f"exclude: {', '.join(sorted(backup.exclude))}")
+    return "\n".join(lines) + "\n"

@@ -42,6 +42,7 @@ class Server:
         """`configured` are the texts of --remote; `tls` may have "db:..." in place of files."""
         self.hub = hub
         self.configured: dict[str, None] = dict.fromkeys(configured)
+        self.options: dict[str, RemoteOptions] = {}  # of those, where a configuration file has any
         self.remotes: dict[str, Remote] = {}
         self.stopping = trio.Event()
         self.tls = ServerTls(tls)
@@ -77,7 +78,7 @@ class Server:
 
     def views(self) -> dict[str, DatabaseView]:
         """The databases as `remotes` looks at them."""
-        return {name: _view(hosted) for name, hosted in self.hub.databases.items()}
+        return {name: view(hosted) for name, hosted in self.hub.databases.items()}
 
     def check_remote(self, text: str) -> None:
         """Raise RemoteError if a db: remote cannot be used."""
@@ -90,13 +91,14 @@ class Server:
 
     def reconfigure(self) -> None:
         """Make the remotes those that are wanted now, and follow the servers that are to be followed."""
-        assert self._clients is not None
+        if self._clients is None:  # not running yet
+            return
         self._stale = False
         self._follow_links()
         views = self.views()
         self.tls.configure(views)
         self.tls.watch_expiry()
-        wanted = find_wanted(self.configured, views)
+        wanted = find_wanted(self.configured, views, self.options)
         for warning in wanted.warnings:
             if warning not in self._warned:
                 log.warn("%s", warning)
@@ -241,7 +243,7 @@ class Server:
         return ""
 
 
-def _view(hosted: HostedDatabase) -> DatabaseView:
+def view(hosted: HostedDatabase) -> DatabaseView:
     """Rows as mappings from column names to values, for the few tables that configure remotes."""
 
     def rows(table: str) -> dict[str, dict[str, object]]:

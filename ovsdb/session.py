@@ -337,12 +337,12 @@ class Session:
 
     # --- what happens to it
 
-    def database_removed(self, database: HostedDatabase) -> None:
+    def database_removed(self, database: HostedDatabase, reason: str) -> None:
         """Give up what refers to the database.
 
         Tell a client that wants to know, else close the connection.
         """
-        self._give_up(database, f"removing {database.name} database by user request")
+        self._give_up(database, reason)
 
     def database_converted(self, database: HostedDatabase) -> None:
         """The same: the database has another schema now."""

@@ -22,6 +22,8 @@ from appctl.tls_options import tls_options
 from appctl.unixctl import Commands, ControlServer
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb import control
+from ovsdb.config_file import ConfigError
+from ovsdb.configure import Configured, load_config
 from ovsdb.hub import Hub, Role
 from ovsdb.remotes import RemoteError
 from ovsdb.replication import parse_excluded
@@ -96,6 +98,7 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.argument("databases", nargs=-1, metavar="[DATABASE]...")
 @click.option("--remote", "remotes", multiple=True, metavar="REMOTE", help="Connect or listen to REMOTE.")
 @click.option("--no-dbs", is_flag=True, help="Serve no database but _Server.")
+@click.option("--config-file", metavar="FILE", help="Remotes and databases are what FILE says; no --remote.")
 @click.option("--run", "command", metavar="COMMAND", help="Serve while COMMAND runs.")
 @click.option("--sync-from", metavar="SERVER", help="Be a backup of the active SERVER.")
 @click.option("--sync-exclude-tables", metavar="DB:TABLE,...", help="Tables that a backup leaves alone.")
@@ -110,6 +113,7 @@ def cli(
     databases: tuple[str, ...],
     remotes: tuple[str, ...],
     no_dbs: bool,
+    config_file: str | None,
     command: str | None,
     sync_from: str | None,
     sync_exclude_tables: str | None,
@@ -119,7 +123,17 @@ def cli(
 ) -> int:
     """Serve OVSDB databases: DATABASE files, by default conf.db, or relay:NAME:REMOTE[,REMOTE]...."""
     texts = [d if d.startswith("relay:") else str(Path(d).absolute()) for d in databases]
-    if not texts and not no_dbs:
+    configured = None
+    if config_file is not None:
+        if sync_from or sync_exclude_tables or active:
+            exclusive = "--sync-from, --sync-exclude and --active"
+            raise CliError(f"--config-file is mutually exclusive with {exclusive}")
+        if remotes:
+            raise CliError("--config-file is mutually exclusive with --remote")
+        if databases:
+            raise CliError("Databases should be specified in a config file")
+        configured = Configured(Path(dbdir()) / config_file, Path.cwd())
+    elif not texts and not no_dbs:
         texts = [str(Path(dbdir()) / "conf.db")]
     role = Role(sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not active)
     with started(daemon) as process:
@@ -130,12 +144,14 @@ def cli(
             for remote in remotes:
                 server.check_remote(remote)
             server.check_tls()
-        except RemoteError as e:
+            if configured is not None:
+                load_config(server, configured)
+        except (RemoteError, ConfigError) as e:
             hub.close()
             raise CliError(str(e)) from None
         commands = Commands(PROGRAM)
         with ControlServer(commands, daemon.unixctl) as controls:
-            control.register(commands, server)
+            control.register(commands, server, configured)
             try:
                 return trio.run(serve, server, controls, process, command)
             finally:
