@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -187,18 +187,20 @@ def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
         printer = Printer(style)
     for output in outcome.outputs:
         if isinstance(output, Report):
-            output = _choose(output, options)
+            output = _choose(output, options, sys.stdout)
         sys.stdout.write(format_output(output, printer, options["oneline"]))
     sys.stdout.flush()
+    if outcome.would_change is not None:  # not among the output of commands, which scripts read
+        sys.stderr.write(_choose(outcome.would_change, options, sys.stderr))
 
 
-def _choose(report: Report, options: Mapping[str, Any]) -> str:
+def _choose(report: Report, options: Mapping[str, Any], stream: TextIO) -> str:
     """The form of a report that was asked for."""
     if options["format"] == "json":
         import json
 
         return json.dumps(report.data, ensure_ascii=False, indent=2 if options["pretty"] else None) + "\n"
-    coloured = report.painted and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    coloured = report.painted and stream.isatty() and not os.environ.get("NO_COLOR")
     return report.painted if coloured else report.text
 
 

@@ -16,7 +16,7 @@ from vsctl.answers import rows_of, uuid_of
 from vsctl.errors import BadAnswer, CommandError, TryAgain
 from vsctl.grammar import Call
 from vsctl.model import Model
-from vsctl.output import Output
+from vsctl.output import Output, Report
 from vsctl.patience import Patience
 from vsctl.store import Row, Store, members
 
@@ -42,6 +42,7 @@ class Outcome:
     next_cfg: int | None = None  # the switch's work is done when cur_cfg has reached it
     new_interfaces: list[Row] = field(default_factory=list)
     status: int = 0  # that the commands want for the program
+    would_change: Report | None = None  # with --dry-run
 
 
 def execute(client: Client, calls: Sequence[Call], settings: Settings, patience: Patience) -> Outcome:
@@ -106,6 +107,10 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
     changes = store.changes()
     if not changes.operations:
         return
+    if dry_run:
+        from vsctl.pending import report_of_changes
+
+        outcome.would_change = report_of_changes(model)
     txn = store.verification()
     first_change = len(txn.operations)
     txn.operations += changes.operations

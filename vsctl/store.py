@@ -277,6 +277,19 @@ class Store:
         rows = [row for table in self._rows.values() for row in table.values() if row.is_new]
         return self._visible(rows)
 
+    def known_rows(self) -> list[Row]:
+        """All rows that this run has met."""
+        return [row for table in self._rows.values() for row in table.values()]
+
+    def modified_rows(self) -> list[Row]:
+        """The rows of the server that changes() changes."""
+        rows = [row for row in self.known_rows() if row.changed or row.added or row.removed]
+        return self._visible([row for row in rows if not row.is_new])
+
+    def hidden_rows(self) -> list[Row]:
+        """The rows of the server that will be gone."""
+        return [row for row in self.known_rows() if (row.table, row.uuid) in self._hidden and not row.is_new]
+
     def verification(self) -> Transaction:
         """The operations that fail with Conflict unless everything is still as it was read."""
         txn = Transaction()

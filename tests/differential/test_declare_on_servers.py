@@ -133,3 +133,28 @@ def test_changes_of_others_at_the_same_time_are_kept() -> None:
         shell = line.format(f"{OUR_BIN}/ovs-vsctl --no-wait --no-syslog")
         server.run("/bin/sh", "-c", f"set -- one; ({shell}) & set -- two; ({shell}); wait $!", timeout=120)
         wait(lambda: len(vsctl(server, "list-ports", "br0").split()) == 20, "all ports are there")
+
+
+@pytest.mark.parametrize("kind", OVSDB_SERVERS)
+def test_a_dry_run_shows_what_would_change(kind: str) -> None:
+    with OVSDB_SERVERS[kind]() as server:
+        vsctl(
+            server, "add-br", "br0", "--", "add-port", "br0", "eth1", "tag=5", "--", "add-port", "br0", "eth2"
+        )
+        before = vsctl(server, "export")
+        words = (
+            "--dry-run set port eth1 tag=7 -- del-port eth2 -- add-port br0 eth3 trunks=1,2 -- list-ports br0"
+        )
+        done = server.run(OUR_BIN / "ovs-vsctl", "--no-wait", *words.split())
+        assert done.stdout == "eth1\neth3\n"
+        assert sorted(done.stderr.splitlines()) == sorted(
+            [
+                *("+ Interface eth3", "+ Port eth3", "+   interfaces: [eth3]", "+   trunks: [1, 2]"),
+                *("~ Bridge br0", "+   ports: [eth3]", "-   ports: [eth2]"),
+                *("~ Port eth1", "~   tag: 5 -> 7", "- Port eth2", "- Interface eth2"),
+            ]
+        )
+        done = server.run(OUR_BIN / "ovs-vsctl", "--no-wait", "-fjson", "--dry-run", "del-br", "br0")
+        assert {entry["change"] for entry in json.loads(done.stderr)} == {"delete", "modify"}
+        assert vsctl(server, "export") == before
+        assert server.run(OUR_BIN / "ovs-vsctl", "--dry-run", "list-br").stderr == ""

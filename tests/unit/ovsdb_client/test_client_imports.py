@@ -1,19 +1,27 @@
-"""What ovsdb-client loads before it does anything: every call of it pays for that."""
+"""What the client's package loads: nothing before it is asked for."""
 
 import subprocess
 import sys
 
-from ovsdb.cli.client_commands import COMMANDS
-
-HEAVY = {"trio", "jsonschema", "asyncio", "ssl", "immutables", "appctl.daemon", "ctypes"}
+import ovsdb.client
 
 
-def test_what_a_command_needs_is_loaded_with_it() -> None:
-    modules = ", ".join(sorted({f"ovsdb.cli.client_{command.module}" for command in COMMANDS.values()}))
-    code = f"import ovsdb.cli.client, {modules}; import sys; print(*sys.modules)"
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(done.stdout.split()) & HEAVY
+    return set(done.stdout.split())
 
 
-def test_every_command_is_where_the_table_says() -> None:
-    assert all(callable(command.load()) for command in COMMANDS.values())
+def test_only_the_trio_client_loads_trio() -> None:
+    for statement in (
+        "import ovsdb.client.blocking",
+        "import ovsdb.client.sync",
+        "from ovsdb.client import Select, Conflict, TlsSettings",
+    ):
+        assert not loaded_after(statement) & {"trio", "jsonschema", "asyncio"}, statement
+
+
+def test_every_name_that_is_offered_can_be_had() -> None:
+    assert sorted(ovsdb.client._HOME) == sorted(ovsdb.client.__all__)
+    for name in ovsdb.client.__all__:
+        assert getattr(ovsdb.client, name).__name__ == name
