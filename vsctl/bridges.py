@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsctl.errors import CommandError, CommandExit
 from vsctl.grammar import command
 from vsctl.model import MAX_VLAN, Bridge, Model
-from vsctl.output import lines
+from vsctl.output import Report, lines, word
 from vsctl.store import Row, map_of
 from vsctl.text import leading_integer
 
@@ -95,7 +95,7 @@ def del_br(model: Model, bridge: str, *, if_exists: bool = False) -> None:
 
 
 @command("list-br")
-def list_br(model: Model, *, real: bool = False, fake: bool = False) -> str:
+def list_br(model: Model, *, real: bool = False, fake: bool = False) -> Report:
     """Name the bridges, or those of one kind."""
     names = []
     if real or not fake:
@@ -113,16 +113,17 @@ def br_exists(model: Model, bridge: str) -> None:
 
 
 @command("br-to-vlan", "!BRIDGE")
-def br_to_vlan(model: Model, bridge: str) -> str:
+def br_to_vlan(model: Model, bridge: str) -> Report:
     """Print the VLAN of a fake bridge, 0 for a real one."""
-    return lines([str(model.bridge(bridge).vlan)])
+    vlan = model.bridge(bridge).vlan
+    return lines([str(vlan)], vlan)
 
 
 @command("br-to-parent", "!BRIDGE")
-def br_to_parent(model: Model, bridge: str) -> str:
+def br_to_parent(model: Model, bridge: str) -> Report:
     """Print the parent of a fake bridge, the bridge itself for a real one."""
     found = model.bridge(bridge)
-    return lines([found.parent or found.name])
+    return word(found.parent or found.name)
 
 
 @command("br-set-external-id", "!BRIDGE !KEY ?VALUE", writes=True)
@@ -138,13 +139,13 @@ def br_set_external_id(model: Model, bridge: str, key: str, value: str | None = 
 
 
 @command("br-get-external-id", "!BRIDGE ?KEY")
-def br_get_external_id(model: Model, bridge: str, key: str | None = None) -> str:
+def br_get_external_id(model: Model, bridge: str, key: str | None = None) -> Report:
     """Print the value of a key in external_ids, or all pairs."""
     row, prefix = _external_ids(model.bridge(bridge))
     ids = {k.removeprefix(prefix): v for k, v in row.mapping("external_ids").items() if k.startswith(prefix)}
     if key is not None:
-        return lines([ids[key]] if key in ids else [])
-    return lines([f"{k}={v}" for k, v in sorted(ids.items())])
+        return lines([ids[key]] if key in ids else [], ids.get(key))
+    return lines([f"{k}={v}" for k, v in sorted(ids.items())], ids)
 
 
 def _external_ids(bridge: Bridge) -> tuple[Row, str]:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
@@ -26,10 +26,10 @@ from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.tls_settings import TlsSettings
 from vsctl.errors import BadAnswer, CommandError, CommandExit, DeadlinePassed, UsageError
 from vsctl.grammar import parse_commands
-from vsctl.output import NewRow, Report, format_output
 from vsctl.patience import DEFAULT_DEADLINE, Patience
+from vsctl.printing import Writer
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
-from vsctl.text import format_words, leading_integer
+from vsctl.text import format_words
 from vsctl.usage import WORDS, VsctlCommand, local_options, show_commands, show_options, show_version
 
 PROGRAM = "ovs-vsctl"
@@ -63,6 +63,7 @@ def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[.
 @click.option("-d", "--data", metavar="FORMAT", default="string", help=f"One of {', '.join(DATA_FORMATS)}.")
 @_flag("--no-headings", help="Leave out the headings of tables.")
 @_flag("--pretty", help="Print JSON with indentation.")
+@_flag("--plain-json", help="Print JSON with plain lists and objects.")
 @_flag("--bare", help="The same as --format=list --data=bare --no-headings.")
 @click.option("--max-column-width", metavar="N", default="0", help="Cut cells of tables to N characters.")
 @tls_options
@@ -96,7 +97,7 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
         _connect(remote, options["retry"], tls) as client,
     ):
         outcome = execute(client, calls, settings, patience)
-        _print(outcome, options)
+        _print(outcome, Writer(options))
         return _finish(wait_for_switch(client, outcome, patience)) or outcome.status
 
 
@@ -169,39 +170,14 @@ def _connect(remote: str, retry: bool, tls: TlsSettings) -> Client:
     return connect(addresses, DATABASE, retry=retry, tls=tls)
 
 
-def _print(outcome: Outcome, options: Mapping[str, Any]) -> None:
+def _print(outcome: Outcome, writer: Writer) -> None:
     for text in outcome.warnings:
         log.warn("%s", text)
-    printer = None
-    if any(not (output is None or isinstance(output, (str, NewRow, Report))) for output in outcome.outputs):
-        from ovsdb.table import Printer, Style  # not needed by most commands
-
-        bare = options["bare"]
-        style = Style(
-            "list" if bare else options["format"],
-            "bare" if bare else options["data"],
-            not (bare or options["no_headings"]),
-            options["pretty"],
-            leading_integer(options["max_column_width"]),
-        )
-        printer = Printer(style)
     for output in outcome.outputs:
-        if isinstance(output, Report):
-            output = _choose(output, options, sys.stdout)
-        sys.stdout.write(format_output(output, printer, options["oneline"]))
+        sys.stdout.write(writer.text(output, sys.stdout))
     sys.stdout.flush()
     if outcome.would_change is not None:  # not among the output of commands, which scripts read
-        sys.stderr.write(_choose(outcome.would_change, options, sys.stderr))
-
-
-def _choose(report: Report, options: Mapping[str, Any], stream: TextIO) -> str:
-    """The form of a report that was asked for."""
-    if options["format"] == "json":
-        import json
-
-        return json.dumps(report.data, ensure_ascii=False, indent=2 if options["pretty"] else None) + "\n"
-    coloured = report.painted and stream.isatty() and not os.environ.get("NO_COLOR")
-    return report.painted if coloured else report.text
+        sys.stderr.write(writer.text(outcome.would_change, sys.stderr))
 
 
 def _finish(complaints: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Bridge, Model
-from vsctl.output import lines
+from vsctl.output import Report, lines
 from vsctl.store import Row, set_of
 from vsctl.text import leading_integer
 
@@ -25,7 +25,7 @@ def _real_bridge(model: Model, name: str) -> Bridge:
     return bridge
 
 
-def _targets(model: Model, table: str, uuids: Sequence[str]) -> str:
+def _targets(model: Model, table: str, uuids: Sequence[str]) -> Report:
     rows = [model.store.row(table, uuid) for uuid in uuids]
     model.store.load(rows, ["target"])
     return lines(sorted({row.text("target") for row in rows}))
@@ -53,7 +53,7 @@ def _insert_targets(
 
 
 @command("get-controller", "!BRIDGE")
-def get_controller(model: Model, bridge: str) -> str:
+def get_controller(model: Model, bridge: str) -> Report:
     """Print the targets of a bridge's controllers."""
     return _targets(model, "Controller", model.bridge(bridge).row.refs("controller"))
 
@@ -73,10 +73,10 @@ def set_controller(model: Model, bridge: str, *targets: str, inactivity_probe: s
 
 
 @command("get-fail-mode", "!BRIDGE")
-def get_fail_mode(model: Model, bridge: str) -> str:
+def get_fail_mode(model: Model, bridge: str) -> Report:
     """Print what the bridge does when its controllers fail."""
     mode = model.bridge(bridge).row.text("fail_mode")
-    return lines([mode] if mode else [])
+    return lines([mode] if mode else [], mode or None)
 
 
 @command("del-fail-mode", "!BRIDGE", writes=True)
@@ -95,7 +95,7 @@ def set_fail_mode(model: Model, bridge: str, mode: str) -> None:
 
 
 @command("get-manager")
-def get_manager(model: Model) -> str:
+def get_manager(model: Model) -> Report:
     """Print the targets of the managers."""
     return _targets(model, "Manager", model.switch.refs("manager_options"))
 
@@ -113,21 +113,20 @@ def set_manager(model: Model, target: str, *targets: str, inactivity_probe: str 
     _replace(model, model.switch, "manager_options", rows, "Manager")
 
 
+SSL_FILES = {"private_key": "Private key", "certificate": "Certificate", "ca_cert": "CA Certificate"}
+
+
 @command("get-ssl")
-def get_ssl(model: Model) -> str:
+def get_ssl(model: Model) -> Report:
     """Print the TLS configuration."""
     for uuid in model.switch.refs("ssl"):
         row = model.store.row("SSL", uuid)
-        model.store.load([row], ["private_key", "certificate", "ca_cert", "bootstrap_ca_cert"])
-        return lines(
-            [
-                f"Private key: {row.text('private_key')}",
-                f"Certificate: {row.text('certificate')}",
-                f"CA Certificate: {row.text('ca_cert')}",
-                f"Bootstrap: {'true' if row['bootstrap_ca_cert'] else 'false'}",
-            ]
-        )
-    return ""
+        model.store.load([row], [*SSL_FILES, "bootstrap_ca_cert"])
+        value: dict[str, Json] = {name: row.text(name) for name in SSL_FILES}
+        value["bootstrap_ca_cert"] = row["bootstrap_ca_cert"] is True
+        texts = [f"{title}: {value[name]}" for name, title in SSL_FILES.items()]
+        return lines([*texts, f"Bootstrap: {'true' if value['bootstrap_ca_cert'] else 'false'}"], value)
+    return Report("", None)
 
 
 @command("del-ssl", writes=True)
@@ -197,7 +196,9 @@ def del_aa_mapping(model: Model, bridge: str, isid: str, vlan: str) -> None:
 
 
 @command("get-aa-mapping", "!BRIDGE")
-def get_aa_mapping(model: Model, bridge: str) -> str:
+def get_aa_mapping(model: Model, bridge: str) -> Report:
     """Print the mappings."""
     row = _auto_attach(model, bridge)
-    return lines([] if row is None else [f"{isid} {vlan}" for isid, vlan in sorted(_mappings(row).items())])
+    mappings = {} if row is None else _mappings(row)
+    texts = [f"{isid} {vlan}" for isid, vlan in sorted(mappings.items())]
+    return lines(texts, {str(isid): vlan for isid, vlan in mappings.items()})

@@ -1,4 +1,4 @@
-"""What commands hand back to be printed, and how it becomes text.
+"""What commands hand back to be printed.
 
 Rule: commands print nothing themselves: their output appears only when the transaction has been committed.
 """
@@ -6,20 +6,21 @@ Rule: commands print nothing themselves: their output appears only when the tran
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Union
-
-from rpc.jsonvalue import Json
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 if TYPE_CHECKING:
-    from ovsdb.table import Printer, Table
+    from ovsdb.table import Table
     from vsctl.store import Row
 
 
 class Report(NamedTuple):
-    """Text for people, which is data with --format=json."""
+    """Text for people, and the same as data for --format=json.
+
+    What came from a column stands in the data as ovsdb.table.Datum.
+    """
 
     text: str
-    data: Json
+    data: Any  # lists, dicts with str keys, atoms
     painted: str = ""  # the text with colours, for a terminal; empty: it has none
 
 
@@ -29,22 +30,14 @@ class NewRow(NamedTuple):
     row: Row
 
 
-Output = Union[str, "Table", NewRow, Report, None]
+Output = Union[Report, str, "Table", NewRow, None]
 
 
-def lines(texts: Sequence[str]) -> str:
-    """Each text on a line of its own."""
-    return "".join(f"{text}\n" for text in texts)
+def lines(texts: Sequence[str], value: Any = ...) -> Report:
+    """Each text on a line of its own; as JSON `value`, or else the list of texts."""
+    return Report("".join(f"{text}\n" for text in texts), list(texts) if value is ... else value)
 
 
-def format_output(output: Output, printer: Printer | None, oneline: bool) -> str:
-    """The text of one command's output; `oneline` as the option says."""
-    if isinstance(output, Report):
-        output = output.text
-    if not (output is None or isinstance(output, (str, NewRow))):
-        assert printer is not None
-        return printer.format(output)
-    text = output.row.uuid + "\n" if isinstance(output, NewRow) else output or ""
-    if not oneline:
-        return text
-    return text.removesuffix("\n").replace("\\", "\\\\").replace("\n", "\\n") + "\n"
+def word(text: str) -> Report:
+    """One line, which is a string in JSON."""
+    return lines([text], text)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Model, Port
-from vsctl.output import lines
+from vsctl.output import Report, lines, word
 from vsctl.store import Row, set_of
 
 
 @command("list-ports", "!BRIDGE")
-def list_ports(model: Model, bridge: str) -> str:
+def list_ports(model: Model, bridge: str) -> Report:
     """Name the ports of a bridge, without its own."""
     found = model.bridge(bridge)
     names = [port.text("name") for port in model.ports(found)]
@@ -139,9 +139,9 @@ def _check_bridge(model: Model, port: Port, name: str) -> None:
 
 
 @command("port-to-br", "!PORT")
-def port_to_br(model: Model, port: str) -> str:
+def port_to_br(model: Model, port: str) -> Report:
     """Name the bridge of a port."""
-    return lines([model.port(port).bridge.name])
+    return word(model.port(port).bridge.name)
 
 
 @command("add-bond-iface", "!BOND !IFACE", writes=True)
@@ -183,7 +183,7 @@ def del_bond_iface(model: Model, bond: str, iface: str | None = None, *, if_exis
 
 
 @command("list-ifaces", "!BRIDGE")
-def list_ifaces(model: Model, bridge: str) -> str:
+def list_ifaces(model: Model, bridge: str) -> Report:
     """Name the interfaces of a bridge, without its own."""
     found = model.bridge(bridge)
     names = [row.text("name") for row in interfaces_of(model, model.ports(found, "interfaces"))]
@@ -191,6 +191,6 @@ def list_ifaces(model: Model, bridge: str) -> str:
 
 
 @command("iface-to-br", "!IFACE")
-def iface_to_br(model: Model, iface: str) -> str:
+def iface_to_br(model: Model, iface: str) -> Report:
     """Name the bridge of an interface."""
-    return lines([model.interface(iface).port.bridge.name])
+    return word(model.interface(iface).port.bridge.name)

@@ -15,7 +15,7 @@ from vsctl.conditions import Condition, parse_condition
 from vsctl.errors import CommandError, TryAgain
 from vsctl.grammar import command
 from vsctl.model import Model
-from vsctl.output import NewRow, lines
+from vsctl.output import NewRow, Report, lines
 from vsctl.store import Row
 from vsctl.tables import (
     UUID_COLUMN,
@@ -25,6 +25,7 @@ from vsctl.tables import (
     check_conditions,
     check_keys,
     check_table,
+    datum,
     record,
     value_of,
 )
@@ -69,29 +70,31 @@ def _stored(columns: Sequence[ColumnSchema]) -> list[str]:
 
 def _printed(model: Model, columns: Sequence[ColumnSchema], rows: Sequence[Row]) -> Printed:
     model.store.load(rows, _stored(columns))
-    many = [not column.type.is_scalar and column.type.max != 1 for column in columns]
     table = Printed([column.name for column in columns])
-    for row in rows:
-        wire = [format_datum(column.type, value_of(row, column)) for column in columns]
-        table.rows.append([Datum(*cell) for cell in zip(wire, many, strict=True)])
+    table.rows += [[_datum(column, row) for column in columns] for row in rows]
     return table
+
+
+def _datum(column: ColumnSchema, row: Row) -> Datum:
+    return datum(column, value_of(row, column))
 
 
 @command("get", "!TABLE !RECORD *COLUMN?:KEY", check=check_keys(2))
 def get(
     model: Model, table: str, name: str, *columns: str, if_exists: bool = False, id: str | None = None
-) -> str:
+) -> Report:
     """Print columns of a record, or the value of a key in one; give the record an @name."""
     if if_exists and id is not None:
         raise CommandError("--if-exists and --id may not be specified together")
     found = Table.named(model.schema, table)
     row = record(model, found, name, must_exist=not if_exists)
     if row is None:
-        return ""
+        return Report("", None)
     if id is not None:
         model.symbols.define_existing(id, row.uuid)
     model.store.load([row], _stored([found.parse_column(text)[0] for text in columns]))
-    texts = []
+    texts: list[str] = []
+    values: list[Datum | None] = []
     for text in columns:
         column, key_text, rest = found.parse_column_key(text)
         if rest:
@@ -99,6 +102,7 @@ def get(
         value = value_of(row, column)
         if key_text is None:
             texts.append(format_value_text(column.type, value))
+            values.append(_datum(column, row))
             continue
         if column.type.value is None:
             raise CommandError(f"cannot specify key to get for non-map column {column.name}")
@@ -106,11 +110,13 @@ def get(
         key = parse_atom(column.type.key, key_text, model.symbols)
         if key in value:
             texts.append(format_atom_text(column.type.value.type, value[key]))
+            values.append(Datum(format_datum(ColumnType(column.type.value), value[key])))
         elif if_exists:
             texts.append("")
+            values.append(None)
         else:
             raise CommandError(f'no key "{key_text}" in {found.name} record "{name}" column {column.name}')
-    return lines(texts)
+    return lines(texts, values)
 
 
 @command("set", "!TABLE !RECORD +COLUMN?:KEY=VALUE", writes=True, check=check_conditions(2))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vsctl.grammar import command
 from vsctl.model import Model
-from vsctl.output import lines
+from vsctl.output import Report, lines
 from vsctl.store import Row, map_of, set_of
 
 
@@ -69,13 +70,30 @@ INDENT = "    "
 
 
 @command("show")
-def show(model: Model) -> str:
+def show(model: Model) -> Report:
     """Print the switch as a tree."""
     for table, (name, columns) in SHOWN.items():
         if table != "Open_vSwitch":
             model.store.all(table, [*filter(None, [name]), *columns], verify=False)
     model.store.load([model.switch], SHOWN["Open_vSwitch"][1])
-    return lines(_tree(model, model.switch, 0))
+    return lines(_tree(model, model.switch, 0), _picture(model, model.switch))
+
+
+def _picture(model: Model, row: Row) -> dict[str, Any]:
+    """The tree as JSON: rows in place of references to them, under the names of the columns."""
+    from vsctl.tables import datum, value_of
+
+    name, columns = SHOWN[row.table]
+    shown: dict[str, Any] = {} if name else {"_uuid": row.uuid}
+    for column_name in [*filter(None, [name]), *columns]:
+        target = REFERENCES.get(column_name)
+        if target is not None:
+            rows = [model.store.row(target, uuid) for uuid in sorted(row.refs(column_name))]
+            shown[column_name] = [_picture(model, each) for each in rows]
+        else:
+            column = model.schema.tables[row.table].columns[column_name]
+            shown[column_name] = datum(column, value_of(row, column))
+    return shown
 
 
 def _tree(model: Model, row: Row, level: int) -> list[str]:

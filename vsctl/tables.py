@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ovsdb.datum import Value, default_value, is_uuid, parse_datum
+from ovsdb.datum import Value, default_value, format_datum, is_uuid, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
+from ovsdb.table import Datum
 from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.model import Model
@@ -201,6 +202,12 @@ def value_of(row: Row, column: ColumnSchema) -> Value:
         return row.uuid
     wire = row[column.name]
     return default_value(column.type) if wire is None else parse_datum(column.type, wire)
+
+
+def datum(column: ColumnSchema, value: Value) -> Datum:
+    """The value for printing."""
+    many = not column.type.is_scalar and column.type.max != 1
+    return Datum(format_datum(column.type, value), many)
 
 
 # --- records

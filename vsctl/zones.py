@@ -8,7 +8,7 @@ from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Model
-from vsctl.output import lines
+from vsctl.output import Report, lines
 from vsctl.store import Row, members, set_of
 from vsctl.text import leading_integer
 
@@ -91,23 +91,29 @@ def del_zone_tp(model: Model, datapath: str, zone: str, *, if_exists: bool = Fal
 
 
 @command("list-zone-tp", "")
-def list_zone_tp(model: Model, datapath: str) -> str:
+def list_zone_tp(model: Model, datapath: str) -> Report:
     """Print the time-outs of all zones."""
     row = _datapath(model, datapath, f"datapath: {datapath} record not found")
-    texts = []
+    texts, value = [], {}
     for zone, zone_row in sorted(_zones(model, row).items()):
         refs = zone_row.refs("timeout_policy")
         pairs = _pairs(model.store.row("CT_Timeout_Policy", refs[0]), "timeouts") if refs else []
         shown = " ".join(f"{name}={seconds}" for name, seconds in pairs) or "system default"
         texts.append(f"Zone:{zone}, Timeout Policies: {shown}")
-    return lines(texts)
+        value[str(zone)] = _object(pairs)
+    return lines(texts, value)
 
 
 @command("list-dp-cap", "")
-def list_dp_cap(model: Model, datapath: str) -> str:
+def list_dp_cap(model: Model, datapath: str) -> Report:
     """Print the capabilities of a datapath."""
     row = _datapath(model, datapath, f'datapath "{datapath}" record not found')
-    return lines([" ".join(f"{name}={value}" for name, value in _pairs(row, "capabilities"))])
+    pairs = _pairs(row, "capabilities")
+    return lines([" ".join(f"{name}={value}" for name, value in pairs)], _object(pairs))
+
+
+def _object(pairs: list[list[Json]]) -> dict[str, Json]:
+    return {str(name): value for name, value in pairs}
 
 
 # --- limits: columns that databases before Open vSwitch 3.3 do not have
@@ -185,14 +191,16 @@ def del_zone_limit(model: Model, datapath: str, zone: str, *, if_exists: bool = 
 
 
 @command("list-zone-limits", "")
-def list_zone_limits(model: Model, datapath: str) -> str:
+def list_zone_limits(model: Model, datapath: str) -> Report:
     """Print the default limit and those of zones."""
     _require_limits(model)
     row = _datapath(model, datapath, f"datapath {datapath} does not exist")
     default = _number(row, DEFAULT_LIMIT)
     texts = [] if default is None else [f"Default limit: {default}"]
+    limits = {} if default is None else {DEFAULT: default}
     for zone, zone_row in sorted(_zones(model, row).items()):
         limit = _number(zone_row, LIMIT)
         if limit is not None:
             texts.append(f"Zone: {zone}, Limit: {limit}")
-    return lines(texts)
+            limits[str(zone)] = limit
+    return lines(texts, limits)

@@ -19,7 +19,7 @@ from vsctl.cli import PEER_FAILED
 pytestmark = pytest.mark.peer
 
 NEWER = ["del-zone-limit", "list-zone-limits", "set-zone-limit"]  # commands that the C tool does not have
-OPTIONS = ["--deadline=ARG"]
+OPTIONS = ["--deadline=ARG", "--plain-json", "--ssl-ciphersuites=ARG"]
 SCENARIOS = sorted(Path(__file__).with_name("vsctl").glob("*.txt"))
 
 

@@ -501,10 +501,14 @@ def command_line(random: Random) -> Words:
         [random.choice(GLOBAL_OPTIONS)] if random.random() < 0.3 else []
     )  # one: which mistake comes first is free
     count = random.choice((1, 1, 1, 1, 1, 2, 3))
+    json = words[:1] in (["--format=json"], ["--plain-json"])  # what it does to text is ours
     for index in range(count):
         if index or random.random() < 0.4:
             words.append("--")
-        words += _command(random, mistakes=0 if words[:1] and words[0] in GLOBAL_OPTIONS else 0.1)
+        command = _command(random, mistakes=0 if words[:1] and words[0] in GLOBAL_OPTIONS else 0.1)
+        if json and not {"list", "find"} & set(command):
+            words[0] = "--format=csv"
+        words += command
     return words
 
 

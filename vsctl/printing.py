@@ -1,0 +1,121 @@
+"""Output as text or JSON, as the options say.
+
+Rule: --format and its company look at tables only, as in Open vSwitch; but with json every other output
+becomes JSON too, unless --oneline keeps it text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from vsctl.output import NewRow, Output, Report
+from vsctl.text import leading_integer
+
+if TYPE_CHECKING:
+    from ovsdb.table import Datum, Printer, Table
+
+
+class Writer:
+    """Writes the output of one command after another."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """`options` are those of the command line, by name."""
+        self._options = options
+        self._plain = options["plain_json"]
+        self._as_json = (self._plain or options["format"] == "json") and not options["bare"]
+        self._printer: Printer | None = None
+
+    def text(self, output: Output, stream: TextIO) -> str:
+        """What is to be printed there."""
+        if output is None or isinstance(output, (Report, str, NewRow)):
+            if self._as_json and not self._options["oneline"]:
+                return "" if output is None else self._json(self.value(output))
+            return self._line(_text_of(output, stream))
+        if self._plain:
+            return self._json(self.value(output))
+        return self._table_printer().format(output)
+
+    def value(self, output: Output) -> Any:
+        """The same as JSON: plain, or with values as on the wire."""
+        if output is None:
+            return None
+        if isinstance(output, Report):
+            return self._resolve(output.data)
+        if isinstance(output, NewRow):
+            return output.row.uuid
+        if isinstance(output, str):
+            return output.splitlines()
+        return self._resolve(_records(output))
+
+    def _json(self, value: Any) -> str:
+        from ovsdb.table import format_json
+
+        return format_json(value, pretty=self._options["pretty"]) + "\n"
+
+    def _line(self, text: str) -> str:
+        if not self._options["oneline"]:
+            return text
+        return text.removesuffix("\n").replace("\\", "\\\\").replace("\n", "\\n") + "\n"
+
+    def _table_printer(self) -> Printer:
+        if self._printer is None:
+            from ovsdb.table import Printer, Style  # not needed by most commands
+
+            options, bare = self._options, self._options["bare"]
+            self._printer = Printer(
+                Style(
+                    "list" if bare else options["format"],
+                    "bare" if bare else options["data"],
+                    not (bare or options["no_headings"]),
+                    options["pretty"],
+                    leading_integer(options["max_column_width"]),
+                )
+            )
+        return self._printer
+
+    def _resolve(self, value: Any) -> Any:
+        """Put JSON in place of Datum."""
+        if isinstance(value, dict):
+            return {name: self._resolve(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self._resolve(member) for member in value]
+        if isinstance(value, tuple):  # a Datum, the only one there is
+            from ovsdb.table import in_order
+
+            return plain(value) if self._plain else in_order(value[0])
+        return value
+
+
+def _text_of(output: Report | str | NewRow | None, stream: TextIO) -> str:
+    if isinstance(output, NewRow):
+        return output.row.uuid + "\n"
+    if isinstance(output, Report):
+        coloured = output.painted and stream.isatty() and not os.environ.get("NO_COLOR")
+        return output.painted if coloured else output.text
+    return output or ""
+
+
+def _records(table: Table) -> list[dict[str, Any]]:
+    return [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+
+
+def plain(datum: Datum | tuple[Any, ...]) -> Any:
+    """A column's value without the wire's marks: sets are lists, maps are objects, UUIDs are strings.
+
+    A column of at most one value is that value, or null.
+    """
+    from ovsdb.table import format_atom, in_order
+
+    wire, many = datum
+    if isinstance(wire, list) and wire[0] == "map":
+        return {format_atom(key, bare=True): _plain_atom(value) for key, value in in_order(wire)[1]}
+    atoms = in_order(wire)[1] if isinstance(wire, list) and wire[0] == "set" else [wire]
+    if many:
+        return [_plain_atom(atom) for atom in atoms]
+    return _plain_atom(atoms[0]) if atoms else None
+
+
+def _plain_atom(atom: Any) -> Any:
+    return atom[1] if isinstance(atom, list) else atom
