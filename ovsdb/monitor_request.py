@@ -7,6 +7,7 @@ Rule: everything a client can get wrong in a monitor request is refused here, in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from ovsdb.engine.condition import Condition, parse_condition
@@ -54,13 +55,15 @@ def parse_requests(json: object, tables: Mapping[str, Table], *, conditional: bo
         table = _find_table(tables, name)
         columns: list[ColumnSpec] = []
         select = 0
-        where: list[Condition] = []
+        wheres: list[Conditions] = []
         for request in requests if isinstance(requests, list) else [requests]:
-            flags = _parse_request(request, table, columns, where, conditional)
+            flags, where = _parse_request(request, table, columns, conditional)
             select |= flags
+            wheres.append(where)
         _check_columns_once(columns, requests)
         specs.append(TableSpec(name, tuple(columns), select))
-        conditions[name] = tuple(where)
+        # A request without a condition wants every row, whatever the others for the same table say.
+        conditions[name] = tuple(chain(*wheres)) if all(wheres) else ()
     return MonitorRequest(tuple(specs), conditions)
 
 
@@ -106,10 +109,9 @@ def _parse_request(
     request: object,
     table: Table,
     columns: list[ColumnSpec],
-    where: list[Condition],
     conditional: bool,
-) -> int:
-    """Add the columns and conditions of one <monitor-request>; its select flags."""
+) -> tuple[int, Conditions]:
+    """Add the columns of one <monitor-request>; its select flags and conditions."""
     members = Members(request, f"table {table.name}")
     named = members.optional("columns", list)
     clauses = members.optional("where", list) if conditional else None
@@ -120,9 +122,7 @@ def _parse_request(
         columns += (ColumnSpec(name, select) for name in ("_version", *(c.name for c in table.columns)))
     else:
         columns += (ColumnSpec(_parse_column(name, table, named), select) for name in named)
-    if clauses:
-        where += parse_where(clauses, table)
-    return select
+    return select, parse_where(clauses or [], table)
 
 
 def _parse_select(json: object, table: str) -> int:

@@ -7,7 +7,6 @@ may differ in what they name as long as few do.
 
 import json
 import random
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ovsdb.engine.database import Database
 from ovsdb.schema import Schema
 from rpc.address import parse_active
 from rpc.blocking import Connection
+from tests.kit.answers import normal, rounded, shape, strip
 from tests.kit.peers import C_BIN, Daemon, Home, c_ovsdb_server, home
 from tests.kit.strategies import Maker
 
@@ -28,11 +28,6 @@ SCHEMAS = 40
 SEED = 2107
 TRANSACTIONS = 100  # on each schema; 3.5 operations each
 NAMES_DIFFER = 0.2  # of all failed transactions, at most
-
-# What an error names: a UUID, a string, a table, a number.
-NAMED = re.compile(
-    r'[0-9a-f]{8}-[0-9a-f-]{27}|"[^"]*"|\bT\d\b|\bc\d\b|-?\d+(\.\d+)?(e[+-]?\d+)?|, inserted.*'
-)
 
 
 class Pair:
@@ -74,39 +69,6 @@ class Pair:
         everything = [{"op": "select", "table": name, "where": []} for name in self.schema.tables]
         ours, theirs = self.ours(everything), self.theirs(everything)
         assert normal(ours) == normal(theirs)
-
-
-def normal(results: list[Any]) -> list[Any]:
-    """Rows in a fixed order and without versions, reals with the digits that the C server writes."""
-    results = rounded(results)
-    for result in results:
-        if result and "rows" in result:
-            for row in result["rows"]:
-                row.pop("_version", None)
-            result["rows"].sort(key=lambda row: json.dumps(row, sort_keys=True))
-    return results
-
-
-def rounded(value: Any) -> Any:
-    """The C server writes a real with 15 digits, ours as many as it needs."""
-    if isinstance(value, float):
-        return float(f"{value:.15g}")
-    if isinstance(value, list):
-        return [rounded(element) for element in value]
-    return {k: rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-def strip(result: Any) -> Any:
-    """A result without what an error says beside its tag."""
-    return {"error": result["error"]} if result and "error" in result else result
-
-
-def shape(details: str) -> str:
-    """What is wrong, without naming it; which of two rows is the first is left to chance in the C server."""
-    if "eak reference" in details:
-        return "weak reference"  # in which of several columns, decides the text
-    text = re.sub(r"identical values \(.*\) for index", "identical values for index", details)
-    return NAMED.sub("_", text.partition("  First row, ")[0])
 
 
 def schemas(seed: int, count: int) -> list[Schema]:

@@ -123,7 +123,15 @@ class Maker:
             return r.choice([s for s in STRINGS if base.max_length is None or len(s) <= base.max_length])
         names = list(schema.tables)
         table = names.index(base.ref_table) if base.ref_table in names else 0
-        return ["uuid", pool_uuid(table, r.randrange(POOL_SIZE))]
+        return ["uuid", pool_uuid(table, self.number())]
+
+    def number(self) -> int:
+        """Which UUID of a table's pool to speak of."""
+        return self.r.randrange(POOL_SIZE)
+
+    def new_number(self) -> int:
+        """Which of them a new row gets."""
+        return self.number()
 
     def atoms(self, base: BaseType, schema: Schema, count: int) -> list[Any]:
         """Up to `count` atoms, all different."""
@@ -154,7 +162,7 @@ class Maker:
             return []
         number = list(schema.tables).index(table.name)
         if self.chance(50):
-            return [["_uuid", "==", ["uuid", pool_uuid(number, r.randrange(POOL_SIZE))]]]
+            return [["_uuid", "==", ["uuid", pool_uuid(number, self.number())]]]
         clauses: list[Any] = []
         for column in r.sample(list(table.columns.values()), 1):
             functions = ["==", "!=", "includes", "excludes"]
@@ -192,7 +200,7 @@ class Maker:
         kind = r.choice(("insert",) * 6 + ("update",) * 3 + ("mutate",) * 4 + ("delete",) * 2 + ("look",) * 2)
         op: dict[str, Any] = {"op": kind, "table": table.name}
         if kind == "insert":
-            op["uuid"] = pool_uuid(number, r.randrange(POOL_SIZE))
+            op["uuid"] = pool_uuid(number, self.new_number())
             op["row"] = self.row(table, schema)
         elif kind == "update":
             op["where"] = self.where(table, schema)
