@@ -26,6 +26,7 @@ from ovsdb.monitor_request import (
     TableSpec,
     parse_condition_change,
 )
+from ovsdb.row_filter import RowFilter
 
 if TYPE_CHECKING:
     from ovsdb.hosted import HostedDatabase
@@ -38,11 +39,12 @@ V1, V2 = 1, 2  # <table-updates> (monitor) and <table-updates2> (monitor_cond, m
 class View:
     """What a specification shows of one table."""
 
-    __slots__ = ("_columns", "_select", "_sent", "conditions", "table")
+    __slots__ = ("_columns", "_filter", "_select", "_sent", "conditions", "table")
 
     def __init__(self, table: Table, spec: TableSpec, conditions: Conditions) -> None:
         self.table = table
         self.conditions = conditions
+        self._filter = RowFilter(table, conditions)
         self._select = spec.select
         self._columns = tuple(table.by_name[c.name] for c in spec.columns)
         self._sent: dict[int, tuple[tuple[Column, bytes, object], ...]] = {
@@ -54,19 +56,11 @@ class View:
             for kind in (INITIAL, INSERT, DELETE, MODIFY)
         }
 
-    def sees(self, row: Row | None) -> bool:
-        """Whether the row is there and meets the condition."""
-        if row is None:
-            return False
-        return not self.conditions or any(condition.holds(row) for condition in self.conditions)
-
     def initial(self, version: int) -> bytes:
         """<table-update> with every row that is seen; empty without any."""
         if not self._select & INITIAL:
             return b""
-        rows: Iterable[Row] = self.table.rows.values()
-        if self.conditions:
-            rows = filter(self.sees, rows)
+        rows = self._filter.rows()
         encode = self._whole if version == V1 else self._set_columns
         label = b'":{"new":' if version == V1 else b'":{"initial":'
         updates = [b'"' + row.uuid.encode() + label + encode(row, INITIAL) + b"}" for row in rows]
@@ -76,15 +70,13 @@ class View:
         """The same view under another condition, and the <table-update> that leads there."""
         view = View.__new__(View)
         view.table, view.conditions = self.table, conditions
+        view._filter = RowFilter(self.table, conditions)
         view._columns, view._select, view._sent = self._columns, self._select, self._sent
         updates = []
-        for uuid, row in self.table.rows.items():
-            old, new = self.sees(row), view.sees(row)
-            if old == new:
-                continue
+        for row, old, new in self._filter.compare(view._filter):
             encoded = self._row_update(row if old else None, row if new else None, _UNCHANGED, version)
             if encoded:
-                updates.append(b'"' + uuid.encode() + b'":' + encoded)
+                updates.append(b'"' + row.uuid.encode() + b'":' + encoded)
         return view, b"{" + b",".join(updates) + b"}" if updates else b""
 
     def has_ephemeral(self) -> bool:
@@ -94,9 +86,10 @@ class View:
     def update(self, changes: Mapping[str, RowChange], version: int) -> bytes:
         """<table-update> with these changes, as far as they are seen; empty without any."""
         updates = []
+        sees = self._filter.sees
         for uuid, change in changes.items():
-            old = change.old if self.sees(change.old) else None
-            new = change.new if self.sees(change.new) else None
+            old = change.old if sees(change.old) else None
+            new = change.new if sees(change.new) else None
             encoded = self._row_update(old, new, change, version)
             if encoded:
                 updates.append(b'"' + uuid.encode() + b'":' + encoded)

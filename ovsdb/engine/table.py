@@ -194,6 +194,13 @@ class Table:
         ]
         self._searches: dict[int, int] = {}  # column → how often the table was searched by it
 
+    def index_of(self, column: Column) -> HashIndex | None:
+        """The index of this column alone; one is made if rows are often wanted by its value."""
+        for index in self.indexes:
+            if index.columns == (column,):
+                return index
+        return self.search_index(column)
+
     def search_index(self, column: Column) -> HashIndex | None:
         """Note that rows are wanted by the value of `column`; make an index when that happens often."""
         scalar = column.type.is_scalar or column.type.is_optional_scalar

@@ -261,3 +261,43 @@ def test_a_bug_in_one_transaction_ends_the_session_that_sent_it(
     monkeypatch.undo()
     assert (bad.session.doomed, good.session.doomed) == ("internal error", "")
     assert rows(good) == []
+
+
+def test_a_request_without_a_condition_shows_every_row(hub: Hub, storage: MemoryStorage) -> None:
+    client = Client(hub)
+    client.call("transact", "db", INSERT, {**INSERT, "row": {"n": 2}})
+    requests = [{"columns": ["n"], "where": [["n", "==", 2]]}, {"columns": ["s"]}]
+    for order in (requests, requests[::-1]):
+        shown = client.call("monitor_cond", "db", len(order[0]), {"T": order})["T"].values()
+        assert sorted(row["initial"]["n"] for row in shown) == [1, 2]
+
+
+def test_a_condition_changes_by_index_as_by_search(hub: Hub) -> None:
+    schema = {
+        **SCHEMA,
+        "tables": {"T": {**SCHEMA["tables"]["T"], "indexes": [["n"]]}},  # type: ignore[index]
+    }
+    hub.add_database(MemoryStorage(schema))
+    client = Client(hub)
+    made = client.call(
+        "transact", "db", *({**INSERT, "row": {"n": n, "s": ["set", ["a"]]}} for n in range(50))
+    )
+    uuids = [each["uuid"] for each in made]
+    client.call("monitor_cond", "db", "m", {"T": [{"columns": ["n"], "where": [False]}]})
+    seen: set[int] = set()
+    for where, expected in (
+        ([["_uuid", "==", uuids[3]], ["_uuid", "==", uuids[4]]], {3, 4}),
+        ([["_uuid", "==", uuids[4]], ["n", "==", 7], ["n", "==", 7], ["n", "==", 99]], {4, 7}),
+        ([["n", "<", 3], ["n", "==", 7]], {0, 1, 2, 7}),
+        ([["n", "==", 8], ["s", "excludes", "a"]], {8}),
+        ([], set(range(50))),
+        ([["n", "==", 9], False], {9}),
+        ([["n", "==", 9], True], set(range(50))),
+    ):
+        client.send("monitor_cond_change", "m", "m", {"T": [{"where": where}]})
+        *updates, _ = client.received()
+        numbers = {uuid: n for n, (_, uuid) in enumerate(uuids)}
+        for update in updates:
+            for uuid, change in update["params"][1]["T"].items():
+                (seen.remove if "delete" in change else seen.add)(numbers[uuid])
+        assert seen == expected
