@@ -267,8 +267,8 @@ def test_a_request_without_a_condition_shows_every_row(hub: Hub, storage: Memory
     client = Client(hub)
     client.call("transact", "db", INSERT, {**INSERT, "row": {"n": 2}})
     requests = [{"columns": ["n"], "where": [["n", "==", 2]]}, {"columns": ["s"]}]
-    for order in (requests, requests[::-1]):
-        shown = client.call("monitor_cond", "db", len(order[0]), {"T": order})["T"].values()
+    for key, order in (("a", requests), ("b", requests[::-1])):
+        shown = client.call("monitor_cond", "db", key, {"T": order})["T"].values()
         assert sorted(row["initial"]["n"] for row in shown) == [1, 2]
 
 
