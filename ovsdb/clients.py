@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import itertools
 import socket
+import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from appctl import vlog
+from ovsdb.authorship import Author, format_author
 from ovsdb.connection import Connection
 from ovsdb.hub import Hub
 from ovsdb.remotes import RemoteOptions
@@ -21,14 +24,17 @@ from ovsdb.session import Session
 if TYPE_CHECKING:
     from rpc.tls import TlsSocket
 
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 log = vlog.module("ovsdb_jsonrpc_server")
 
 
 class Clients:
     """All of them, of every remote."""
 
-    def __init__(self, hub: Hub, nursery: trio.Nursery) -> None:
+    def __init__(self, hub: Hub, nursery: trio.Nursery, *, authors: bool = True) -> None:
+        """`authors`: the log tells of each commit who made it."""
         self.hub = hub
+        self._authors = authors
         self.nursery = nursery
         self._connections: dict[Session, Connection] = {}
         self._numbers = itertools.count(1)
@@ -56,6 +62,8 @@ class Clients:
         session = self.hub.open_session(
             name, read_only=options.read_only, role=options.role, client_id=client_id
         )
+        if self._authors and not options.read_only:
+            session.author = format_author(_author_of(sock, name, client_id))
         connection = Connection(
             sock, session, self.nursery, settle=self.settle, probe_interval=probe_interval
         )
@@ -91,3 +99,18 @@ class Clients:
         """Let go of every client."""
         for connection in list(self._connections.values()):
             connection.close()
+
+
+def _author_of(sock: socket.socket | TlsSocket, name: str, client_id: str | None) -> Author:
+    """Who is at the other end, as far as the kernel or its certificate tells."""
+    if not isinstance(sock, socket.socket) or sock.family != socket.AF_UNIX:
+        return Author(certificate=client_id or "", address=name)
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    if pid <= 0:  # of another PID namespace
+        return Author(uid)
+    try:
+        program = Path(f"/proc/{pid}/comm").read_text(errors="surrogateescape").removesuffix("\n")
+    except OSError:  # it has gone already
+        program = ""
+    return Author(uid, pid, program)

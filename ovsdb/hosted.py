@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 import orjson
 
 from appctl import vlog
+from ovsdb.authorship import append_author
 from ovsdb.engine.changes import Changeset
 from ovsdb.engine.convert import check_name, convert
 from ovsdb.engine.database import Database, Outcome
@@ -251,7 +252,8 @@ class HostedDatabase:
         if not record:  # only ephemeral columns: nothing to write
             self._commit(transaction, outcome.results, changes, new_id())
             return
-        body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
+        comment = append_author(changes.comment, transaction.session.author)
+        body = format_transaction(record, time.time_ns() // 1_000_000, comment)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
         if isinstance(verdict, Accepted):  # the usual case: a file answers at once
@@ -528,8 +530,11 @@ def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord,
         yield record, changes
 
 
-def execute_once(path: Path, transaction: object, *, writes: bool) -> Any:
-    """Run a transaction on a file; the results. OvsdbError, StorageError. For ovsdb-tool."""
+def execute_once(path: Path, transaction: object, *, writes: bool, author: str = "") -> Any:
+    """Run a transaction on a file; the results. OvsdbError, StorageError. For ovsdb-tool.
+
+    `author` is the line of ovsdb.authorship for its comment.
+    """
     storage = FileStorage(path, time.monotonic(), lock=writes)
     try:
         database = Database(Schema.parse(storage.schema))
@@ -545,18 +550,18 @@ def execute_once(path: Path, transaction: object, *, writes: bool) -> Any:
         if outcome.blocked is not None:
             return [NotSupported("triggers not supported").to_wire()]
         if outcome.changeset and writes:
-            _write(storage, database, outcome.changeset, outcome.durable)
+            _write(storage, database, outcome.changeset, author)
         return outcome.results
     finally:
         storage.close()
 
 
-def _write(storage: FileStorage, database: Database, changes: Changeset, durable: bool) -> None:
+def _write(storage: FileStorage, database: Database, changes: Changeset, author: str) -> None:
     record = database.changeset_to_record(changes)
     if not record:
         return
-    body = format_transaction(record, time.time_ns() // 1_000_000, changes.comment)
-    verdict = storage.propose(body, storage.head, durable=durable).verdict
+    body = format_transaction(record, time.time_ns() // 1_000_000, append_author(changes.comment, author))
+    verdict = storage.propose(body, storage.head, durable=True).verdict
     if not isinstance(verdict, Accepted):
         raise (
             verdict.error

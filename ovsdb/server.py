@@ -38,8 +38,19 @@ log_remote = vlog.module("ovsdb_jsonrpc_server")
 class Server:
     """Runs a hub on sockets."""
 
-    def __init__(self, hub: Hub, configured: Iterable[str], tls: TlsSettings = NO_SETTINGS) -> None:
-        """`configured` are the texts of --remote; `tls` may have "db:..." in place of files."""
+    def __init__(
+        self,
+        hub: Hub,
+        configured: Iterable[str],
+        tls: TlsSettings = NO_SETTINGS,
+        *,
+        authors: bool = True,
+    ) -> None:
+        """`configured` are the texts of --remote; `tls` may have "db:..." in place of files.
+
+        `authors`: the log tells of each commit who made it.
+        """
+        self._authors = authors
         self.hub = hub
         self.configured: dict[str, None] = dict.fromkeys(configured)
         self.options: dict[str, RemoteOptions] = {}  # of those, where a configuration file has any
@@ -63,7 +74,7 @@ class Server:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
         try:
             async with trio.open_nursery() as nursery:
-                self._clients = Clients(self.hub, nursery)
+                self._clients = Clients(self.hub, nursery, authors=self._authors)
                 self.reconfigure()
                 nursery.start_soon(self._keep_time)
                 await self.stopping.wait()

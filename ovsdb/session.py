@@ -63,6 +63,7 @@ class Session:
         self.read_only = read_only
         self.role = role  # for role-based access control; "": everything is permitted
         self.client_id = client_id  # the CN of its certificate; None: it has shown none
+        self.author = ""  # the line of ovsdb.authorship that its commits have in the log
         self.aware = False  # of changes of the set of databases (set_db_change_aware)
         self.monitors: dict[bytes, Monitor] = {}  # by the encoded id that the client chose
         self.locks: set[str] = set()  # that it holds or waits for

@@ -103,6 +103,7 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.option("--sync-from", metavar="SERVER", help="Be a backup of the active SERVER.")
 @click.option("--sync-exclude-tables", metavar="DB:TABLE,...", help="Tables that a backup leaves alone.")
 @click.option("--active", is_flag=True, help="With --sync-from: start active, ready to become a backup.")
+@click.option("--no-authors", is_flag=True, help="Do not write into the log who made a commit.")
 @click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
 @tls_options
 @version_option(PROGRAM)
@@ -118,6 +119,7 @@ def cli(
     sync_from: str | None,
     sync_exclude_tables: str | None,
     active: bool,
+    no_authors: bool,
     disable_file_column_diff: bool,
     tls: TlsSettings,
 ) -> int:
@@ -139,7 +141,7 @@ def cli(
     with started(daemon) as process:
         hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role)
         load_databases(hub, texts)
-        server = Server(hub, remotes, tls)
+        server = Server(hub, remotes, tls, authors=not no_authors)
         try:
             for remote in remotes:
                 server.check_remote(remote)

@@ -6,12 +6,14 @@ stderr and exit status 1, in the words of the C program.
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from appctl import vlog
 from appctl.command_line import HELP, CliError, GetoptCommand, OptionalValue, run, version_option
 from appctl.log_options import log_options
-from ovsdb.cli import tool_cluster, tool_database, tool_fsck
+from ovsdb.cli import tool_cluster, tool_database, tool_fsck, tool_log
 from ovsdb.cli.tool_common import Command, Options
 from ovsdb.errors import OvsdbError
 from ovsdb.storage.base import StorageError
@@ -56,6 +58,7 @@ COMMANDS = {
     "transact": Command(tool_database.transact, "[db] trns", 1, 2),
     "show-log": Command(tool_cluster.show_log, "[db]", 0, 1),
     "check-cluster": Command(tool_cluster.check, "db...", 1),
+    "log": Command(tool_log.log, "[db]", 0, 1),
     "fsck": Command(tool_fsck.fsck, "[db]", 0, 1),
     "compare-versions": Command(tool_database.compare_versions, "a op b", 3, 3),
     "help": Command(show_help, "", 0),
@@ -83,13 +86,21 @@ def execute(options: Options, words: list[str]) -> int:
 @click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
 @click.option("-m", "--more", count=True, help="Make show-log say more; twice shows columns.")
 @click.option("--rbac-role", default="", metavar="ROLE", help="Role for query and transact.")
-@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Of fsck.")
+@click.option(
+    "-f", "--format", type=click.Choice(["text", "json", "table"]), default="text", help="Of log and fsck."
+)
+@click.option("--table", default="", metavar="TABLE", help="With log: changes of this table only.")
+@click.option("--record", default="", metavar="ROW", help="With log: this row only, by UUID or name.")
+@click.option(
+    "--since", default="", metavar="TIME|ID", help="With log: commits from this time, or behind ID."
+)
+@click.option("-n", "--last", type=click.IntRange(0), metavar="N", help="With log: the last N commits.")
 @click.option("--repair", cls=OptionalValue, metavar="[=DST]", help="With fsck: write what is good into DST.")
 @click.option("--election-timer", metavar="MS", expose_value=False, help="Accepted; there are no clusters.")
 @click.option("--cid", metavar="UUID", expose_value=False, help="Accepted; there are no clusters.")
 @version_option(PROGRAM)
 @log_options(PROGRAM)
-def cli(*, words: tuple[str, ...], more: int, rbac_role: str, form: str, repair: str | None) -> int:
+def cli(*, words: tuple[str, ...], **options: Any) -> int:
     """Work on OVSDB database files.
 
     \b
@@ -115,13 +126,14 @@ def cli(*, words: tuple[str, ...], more: int, rbac_role: str, form: str, repair:
     db-local-address DB           print its server's address
     check-cluster DB...           check the files of a cluster's servers
     cluster-to-standalone DB CLUSTERDB  make a standalone database of a clustered one
+    log [DB]                      print the commits with author, date, comment and changes
     fsck [DB]                     check a file; exit with 0 if it is fine, 2 if it is damaged
     list-commands                 print the names of the commands
     help                          print this
     """
     vlog.set_levels(None, None, vlog.Level.WARN)
     try:
-        return execute(Options(more, rbac_role, form, repair), list(words))
+        return execute(Options(**options), list(words))
     except LockError as e:
         log_lock.warn("%s", e.reason)
         raise CliError(str(e)) from None

@@ -29,8 +29,12 @@ class Options:
 
     more: int = 0
     rbac_role: str = ""
-    format: str = "text"  # of fsck and log: or "json"
+    format: str = "text"  # of fsck and log: or "json", or "table"
     repair: str | None = None  # fsck: where to; "" for FILE.repaired
+    table: str = ""  # log: this one only
+    record: str = ""  # log: this row only, by UUID or name
+    since: str = ""  # log: a time or the id of a commit
+    last: int | None = None  # log: so many, the last ones
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Rule: a new file comes into being whole or not at all, and never takes the place
 from __future__ import annotations
 
 import operator
+import os
 import re
 import sys
 import time
@@ -167,6 +168,7 @@ def transact(options: Options, words: list[str]) -> None:
 
 
 def _execute(words: list[str], *, writes: bool) -> None:
+    from ovsdb.authorship import Author, format_author
     from ovsdb.hosted import execute_once
 
     path = Path(words[0]) if len(words) > 1 else default_database()
@@ -175,5 +177,6 @@ def _execute(words: list[str], *, writes: bool) -> None:
     except orjson.JSONDecodeError as e:
         where = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}"
         raise CliError(f'"{words[-1]}": {where}: {e.msg}') from None
-    result = execute_once(path, transaction, writes=writes)
+    author = format_author(Author(os.geteuid(), os.getpid(), "ovsdb-tool"))
+    result = execute_once(path, transaction, writes=writes, author=author)
     print(orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode())

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ovsdb.storage import fsck
 from tests.kit import peers
 from tests.kit.peers import C_BIN, C_SBIN, OUR_BIN, Daemon, Home
 from tests.kit.transcripts import CLOSED, SocketClient
@@ -133,6 +134,48 @@ def test_commits_that_were_answered_as_durable_survive_kill_9(place: Home) -> No
         client.close()
     with peers.c_ovsdb_server(place) as server:
         assert contents(server).count('"kept"') == 20
+
+
+def test_the_log_tells_who_made_a_commit_and_the_c_tool_shows_it(place: Home) -> None:
+    with peers.our_ovsdb_server(place) as server:
+        vsctl(server, "init", "--", "add-br", "br0")
+        shown = place.run(C_BIN / "ovsdb-tool", "show-log", place.path / "conf.db").stdout
+        ours = place.run(OUR_BIN / "ovsdb-tool", "show-log", place.path / "conf.db").stdout
+    assert re.search(rf'\n\[by uid={os.geteuid()} pid=[0-9]+ \(ovs-vsctl\)\]"', shown)
+    assert ours == shown
+    log = place.run(OUR_BIN / "ovsdb-tool", "-f", "json", "log", place.path / "conf.db").stdout
+    assert json.loads(log)[-1]["author"]["program"] == "ovs-vsctl"
+    with peers.our_ovsdb_server(place, "--no-authors") as server:
+        vsctl(server, "add-br", "br1")
+        anonymous = place.run(C_BIN / "ovsdb-tool", "show-log", place.path / "conf.db").stdout
+    assert anonymous.startswith(shown)
+    assert "[by" not in anonymous[len(shown) :]
+
+
+def test_commits_go_on_while_a_file_is_compacted(place: Home) -> None:
+    with peers.our_ovsdb_server(place) as server:
+        client = SocketClient(place.socket)
+        row = {"op": "insert", "table": "QoS", "row": {"external_ids": ["map", [["x", "y" * 1000]]]}}
+        for _ in range(20):
+            assert "error" not in call(client, "transact", "Open_vSwitch", *[row] * 100)["result"][-1]
+        argv: list[str | Path] = [C_BIN / "ovs-appctl", "-t", server.control, "ovsdb-server/compact"]
+        compaction = subprocess.Popen(argv, env=place.env)
+        late = 0
+        while compaction.poll() is None or late < 5:
+            commit = {"op": "commit", "durable": late % 5 == 0}
+            late += 1
+            assert "error" not in call(client, "transact", "Open_vSwitch", row, commit)["result"][-1]
+        assert compaction.returncode == 0
+        client.close()
+    report = fsck.check(place.path / "conf.db")
+    assert report.damage == ""
+    assert report.commits <= late + 1
+    with peers.c_ovsdb_server(place) as server:
+        assert contents(server).count("yyyy") >= 1
+        client = SocketClient(place.socket)
+        counted = call(client, "transact", "Open_vSwitch", {"op": "select", "table": "QoS", "where": []})
+        assert len(counted["result"][0]["rows"]) == 2000 + late
+        client.close()
 
 
 # --- life
