@@ -143,7 +143,8 @@ class HostedDatabase:
         # program ask for the same under the same id.
         self.notifications: dict[tuple[Spec, int, bytes, bytes], bytes] = {}
         self.trouble: StorageError | None = None  # why the last record could not be written; None: it could
-        self._proposed: Transaction | None = None  # whose record the store has not answered yet
+        self._unwritable = ""  # what was said of it
+        self._proposed = False  # a record that the store has not answered yet
         self._queue: list[Transaction] = []
         self._changed: set[str] = set()  # tables for which transactions that wait must run again
         self._running = False
@@ -201,7 +202,7 @@ class HostedDatabase:
             self._run_concerned(now)
 
     def _execute(self, transaction: Transaction, now: float) -> None:
-        if self._proposed is not None:
+        if self._proposed:
             self._queue.append(transaction)
             transaction.session.parked[transaction.key] = transaction
             return
@@ -247,7 +248,8 @@ class HostedDatabase:
             return RoleBased(self.tables, session.role, session.client_id)
         return None
 
-    def _propose(self, transaction: Transaction, outcome: Outcome, changes: Changeset) -> None:
+    def _propose(self, transaction: Transaction | None, outcome: Outcome, changes: Changeset) -> None:
+        """Have a change written and made; without a transaction it is the server's own."""
         record = self.database.changeset_to_record(changes)
         if not record:  # only ephemeral columns: nothing to write
             self._commit(transaction, outcome.results, changes, new_id())
@@ -262,24 +264,27 @@ class HostedDatabase:
             self._commit(transaction, outcome.results, changes, verdict.id)
             return
         if verdict is None:
-            self._proposed = transaction
-            transaction.session.parked[transaction.key] = transaction
+            self._proposed = True
+            if transaction is not None:
+                transaction.session.parked[transaction.key] = transaction
         ticket.when_done(lambda verdict: self._settle(transaction, outcome, changes, verdict))
 
     def _settle(
-        self, transaction: Transaction, outcome: Outcome, changes: Changeset, verdict: Verdict
+        self, transaction: Transaction | None, outcome: Outcome, changes: Changeset, verdict: Verdict
     ) -> None:
         """The store has answered."""
-        waited = self._proposed is not None
-        self._proposed = None
+        waited = self._proposed
+        self._proposed = False
         if isinstance(verdict, Accepted):
             self._commit(transaction, outcome.results, changes, verdict.id)
         elif isinstance(verdict, Conflict):
-            self._queue.insert(0, transaction)
+            if transaction is not None:
+                self._queue.insert(0, transaction)
         else:
             self._not_written(verdict.error)
             error = OvsdbIoError(str(verdict.error))
-            transaction.session.transacted(transaction, [*outcome.results, error.to_wire()])
+            if transaction is not None:
+                transaction.session.transacted(transaction, [*outcome.results, error.to_wire()])
         if waited or isinstance(verdict, Conflict):
             self._run_queue()
 
@@ -295,7 +300,7 @@ class HostedDatabase:
 
     def _run_queue(self) -> None:
         now = time.monotonic()
-        while self._queue and self._proposed is None:
+        while self._queue and not self._proposed:
             self._execute(self._queue.pop(0), now)
         self._run_concerned(now)
 
@@ -435,23 +440,17 @@ class HostedDatabase:
 
         Nothing happens while the store has not answered a proposal: there will be another time.
         """
-        if self._proposed is not None or not operations:
+        if self._proposed or not operations:
             return
         outcome = self.database.execute(operations)
         if outcome.changeset is None:
-            log.warn("%s: the status of remotes cannot be written: %s", self.name, outcome.results)
+            text = f"{self.name}: the status of remotes cannot be written: {outcome.results}"
+            if text != self._unwritable:  # not once more with each attempt
+                log.warn("%s", text)
+            self._unwritable = text
             return
-        if not outcome.changeset:
-            return
-        record = self.database.changeset_to_record(outcome.changeset)
-        id_ = new_id()  # where there is nothing to write, as with ephemeral columns
-        if record:
-            body = format_transaction(record, time.time_ns() // 1_000_000, outcome.changeset.comment)
-            verdict = self.storage.propose(body, self.storage.head, durable=False).verdict
-            if not isinstance(verdict, Accepted):
-                return
-            id_ = verdict.id
-        self._commit(None, outcome.results, outcome.changeset, id_)
+        if outcome.changeset:
+            self._propose(None, outcome, outcome.changeset)
         self._run_concerned(time.monotonic())
 
     # --- monitors

@@ -59,6 +59,30 @@ def test_referenced_rows_hold_targets_and_options() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ms", "backoff", "probe"),
+    [(0, 8.0, 0.0), (-5, 1.0, 1.0), (10, 1.0, 1.0), (2500, 2.5, 2.5), (2**62, 31536000.0, 31536000.0)],
+)
+def test_intervals_that_make_no_sense_are_taken_for_ones_that_do(
+    ms: int, backoff: float, probe: float
+) -> None:
+    rows = {**ROWS, "Manager": {"m1": {**ROWS["Manager"]["m1"]}}}
+    rows["Manager"]["m1"] |= {"inactivity_probe": frozenset({ms}), "max_backoff": frozenset({ms})}
+    wanted = find_wanted(["db:db,Root,managers"], {"db": DatabaseView(SCHEMA, lambda table: rows[table])})
+    assert wanted.remotes == {"ptcp:6640": RemoteOptions(probe_interval=probe, max_backoff=backoff)}
+
+
+@pytest.mark.parametrize(
+    ("text", "dscp"), [("12", 12), ("63", 63), ("64", 48), ("-1", 48), ("x", 48), ("\u0663", 48)]
+)
+def test_role_and_dscp_are_read_where_there_are_such_columns(text: str, dscp: int) -> None:
+    row = {**ROWS["Manager"]["m1"], "role": "ovn-controller", "other_config": {"dscp": text}}
+    rows = {**ROWS, "Manager": {"m1": row}}
+    wanted = find_wanted(["db:db,Root,managers"], {"db": DatabaseView(SCHEMA, lambda table: rows[table])})
+    [options] = wanted.remotes.values()
+    assert (options.role, options.dscp) == ("ovn-controller", dscp)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("db:db", '"db:db": invalid syntax'),
