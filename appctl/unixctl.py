@@ -25,6 +25,7 @@ from rpc.trio_io import Listening, MessageStream, listen
 
 Handler = Callable[[list[str]], str | Awaitable[str]]
 MAX_REQUEST = 16 << 20  # bytes; commands are short
+RETRY_SECONDS = 1.0  # until it is tried again to accept where no descriptor was left
 LAST_WORDS = 2.0  # seconds that an answer may take to be sent when the daemon ends
 log = vlog.module("unixctl")
 
@@ -154,10 +155,21 @@ class ControlServer:
         """Answers clients until cancelled."""
         if self._listening is None:
             return
+        complaint = ""
         async with trio.open_nursery() as nursery:
-            await trio.serve_listeners(
-                self._serve_client, [self._listening.listener], handler_nursery=nursery
-            )
+            while True:
+                try:
+                    stream = await self._listening.listener.accept()
+                except trio.ClosedResourceError:
+                    return
+                except OSError as error:  # no descriptor left, for instance
+                    if str(error) != complaint:  # not once more with each attempt
+                        log.err("control socket: accept failed: %s", error.strerror)
+                    complaint = str(error)
+                    await trio.sleep(RETRY_SECONDS)
+                else:
+                    complaint = ""
+                    nursery.start_soon(self._serve_client, stream)
 
     async def _serve_client(self, stream: trio.SocketStream) -> None:
         async with stream:

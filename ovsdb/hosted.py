@@ -254,7 +254,9 @@ class HostedDatabase:
         if not record:  # only ephemeral columns: nothing to write
             self._commit(transaction, outcome.results, changes, new_id())
             return
-        comment = append_author(changes.comment, transaction.session.author)
+        comment = changes.comment
+        if transaction is not None:
+            comment = append_author(comment, transaction.session.author)
         body = format_transaction(record, time.time_ns() // 1_000_000, comment)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
