@@ -38,6 +38,20 @@ class Clients:
         self.nursery = nursery
         self._connections: dict[Session, Connection] = {}
         self._numbers = itertools.count(1)
+        self._refused = 0  # since the last that was let in
+
+    def refuses(self, name: str) -> bool:
+        """Whether there are too many; the log has a line for the first that is refused, not for each."""
+        limit = self.hub.limits.sessions
+        if len(self.hub.sessions) < limit:
+            if self._refused > 1:
+                log.info("%d clients were refused", self._refused)
+            self._refused = 0
+            return False
+        if not self._refused:
+            log.warn("%s: refused: there are %d sessions, and --max-sessions=%d", name, limit, limit)
+        self._refused += 1
+        return True
 
     def name(self, sock: socket.socket | trio.socket.SocketType, *, tls: bool) -> str:
         """What the log calls a client that has connected to us."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -88,6 +89,10 @@ class Connection:
             if self._unsent is not None:
                 await self._drained.wait()
                 continue
+            if session.has_more:
+                await trio.lowlevel.checkpoint()
+                self._handle(session.proceed)
+                continue
             await trio.lowlevel.wait_readable(sock)
             try:
                 data = sock.recv(CHUNK)
@@ -98,12 +103,15 @@ class Connection:
             if not data:
                 return END_OF_FILE
             self.lived += 1
-            try:
-                session.receive(data)
-            finally:
-                self.flush()
-                self._settle()
+            self._handle(partial(session.receive, data))
         return CLOSED
+
+    def _handle(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.flush()
+            self._settle()
 
     def set_probe_interval(self, seconds: float) -> None:
         """How long the client may be silent before it is asked for a sign of life; 0: for ever."""
@@ -141,24 +149,31 @@ class Connection:
         """Send what the session has to say, as far as the socket takes it without waiting."""
         if self._unsent is not None or self.closed:
             return
+        while self._send_output():
+            pass
+
+    def _send_output(self) -> bool:
+        """Send once; whether there may be more to send at once."""
         try:
             data = self.session.take_output()
         except Exception:  # it may be another client's request that brought us here
             log.exception(f"{self.session.name}: internal error, closing the session")
             self.close()
-            return
+            return False
         if not data:
-            return
+            return False
         try:
             sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close()
-            return
+            return False
         if sent < len(data):
             self._unsent = memoryview(data)[sent:]
             self._nursery.start_soon(self._drain)
+            return False
+        return self.session.has_updates
 
     async def _drain(self) -> None:
         """Send the rest, and what has come up in the meantime, as fast as the client reads it."""

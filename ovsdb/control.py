@@ -210,8 +210,12 @@ class Control:
                 counts["atoms"] += sum(
                     _count_atoms(value) for row in table.rows.values() for value in row.values
                 )
+        backlog = sum(session.queued for session in self._hub.sessions)
+        history = sum(hosted.history.rows() for hosted in self._hub.databases.values())
+        counts |= {"triggers": sum(len(hosted.triggers) for hosted in self._hub.databases.values())}
+        counts |= {"backlog": backlog, "history-rows": history}
         shown = [f"{name}:{n}" for name, n in counts.items() if n or name not in ("sessions", "triggers")]
-        return " ".join(shown) + "\n"
+        return " ".join(shown + self._hub.limits.lines()) + "\n"
 
 
 def _count_atoms(value: object) -> int:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 
 from ovsdb.engine.changes import Changeset, merge
 from ovsdb.engine.table import Table
+from ovsdb.limits import Limits
 
 KEEP_COMMITS = 100  # as many as the C server keeps for monitor_cond_since
-KEEP_ROWS = 10_000  # row changes; beyond it old commits are forgotten though there are fewer
 
 
 class _Entry:
@@ -37,6 +37,8 @@ class History:
     def __init__(self, tables: Mapping[str, Table], head_id: int) -> None:
         self.head = 0
         self.head_id = head_id
+        # Row changes; beyond them old commits are forgotten though there are fewer.
+        self.keep_rows = Limits.history_rows
         self._tables = dict(tables)
         self._first_id = head_id  # of the position before the first entry
         self._first_restored = True
@@ -96,9 +98,13 @@ class History:
             changes = merge(self._tables, changes, entry.changes)
         return changes
 
+    def rows(self) -> int:
+        """How many row changes are kept."""
+        return sum(entry.rows for entry in self._entries)
+
     def is_long(self) -> bool:
         """Whether `trim` has something to do."""
-        return len(self._entries) > 2 * KEEP_COMMITS or self._new_rows > KEEP_ROWS
+        return len(self._entries) > 2 * KEEP_COMMITS or self._new_rows > self.keep_rows
 
     def trim(self, followers: Iterable[int]) -> None:
         """Forget what is old: all before the first follower, and the steps between followers."""
@@ -125,7 +131,7 @@ class History:
         rows = 0
         for count, entry in enumerate(reversed(self._entries), 1):
             rows += entry.rows
-            if count > KEEP_COMMITS or rows > KEEP_ROWS:
+            if count > KEEP_COMMITS or rows > self.keep_rows:
                 return len(self._entries) - count + 1
         return 0
 

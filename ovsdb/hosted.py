@@ -429,7 +429,9 @@ class HostedDatabase:
         Positions in the old history mean nothing in the new: who has a monitor or a transaction here is told.
         """
         self.database = database
+        keep_rows = self.history.keep_rows
         self.history = History(database.tables, self.storage.head)
+        self.history.keep_rows = keep_rows
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
         self._specs = WeakValueDictionary()
         self._updates.clear()

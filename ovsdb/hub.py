@@ -16,6 +16,7 @@ import orjson
 from ovsdb.engine.database import Database
 from ovsdb.engine.row import new_uuid
 from ovsdb.hosted import HostedDatabase
+from ovsdb.limits import Limits
 from ovsdb.lock import LockTable
 from ovsdb.relay import TIMING, Relay
 from ovsdb.replication import PROBE_INTERVAL, Backup
@@ -54,6 +55,7 @@ class Hub:
     now: Callable[[], float] = time.monotonic  # seconds
     server_id: str = field(default_factory=new_uuid)
     role: Role = Role()
+    limits: Limits = field(default_factory=Limits)
     links: dict[str, Relay | Backup] = field(default_factory=dict)  # what follows another server, by database
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
     on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
@@ -76,7 +78,9 @@ class Hub:
         self, name: str, *, read_only: bool = False, role: str = "", client_id: str | None = None
     ) -> Session:
         """A client has connected; `name` is for the log."""
-        session = Session(self, name, self.now, read_only=read_only, role=role, client_id=client_id)
+        session = Session(
+            self, name, self.now, read_only=read_only, role=role, client_id=client_id, limits=self.limits
+        )
         self.sessions[session] = None
         return session
 
@@ -162,6 +166,7 @@ class Hub:
 
     def admit(self, hosted: HostedDatabase) -> None:
         """Serve a database that has been loaded."""
+        hosted.history.keep_rows = self.limits.history_rows
         self.databases[hosted.name] = hosted
         self._server.apply_internally([{"op": "insert", "table": "Database", "row": _describe(hosted)}])
         if isinstance(hosted.source, Relay):

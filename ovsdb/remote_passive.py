@@ -102,7 +102,9 @@ class PassiveRemote(Remote):
                     name = self._clients.name(stream.socket, tls=tls)
                     sock = socket.socket(fileno=stream.socket.detach())
                     sock.setblocking(False)
-                    if tls:
+                    if self._clients.refuses(name):
+                        sock.close()
+                    elif tls:
                         handshakes.start_soon(self._admit_tls, sock, name)
                     else:
                         self._admit(sock, name)

@@ -7,6 +7,8 @@ transaction that made it.
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ovsdb.datum import is_uuid
-from ovsdb.errors import DatabaseNotAvailable, NotAllowed, OvsdbError, OvsdbSyntaxError, UnknownDatabase
+from ovsdb.errors import (
+    DatabaseNotAvailable,
+    NotAllowed,
+    OvsdbError,
+    OvsdbSyntaxError,
+    ResourcesExhausted,
+    UnknownDatabase,
+)
+from ovsdb.limits import PAUSE_BYTES, Limits
 from ovsdb.members import is_identifier
 from ovsdb.schema import Schema
 from rpc import message as rpc_message
@@ -29,9 +39,7 @@ if TYPE_CHECKING:
 
 Params = list[Any]
 _REQUEST_MEMBERS = ("method", "params", "id")
-MAX_MESSAGE = (
-    256 << 20
-)  # bytes of one message from a client; the largest database in one transaction is smaller
+NO_OTHER_LIMITS = Limits()
 
 
 class ProtocolError(Exception):
@@ -57,6 +65,7 @@ class Session:
         read_only: bool = False,
         role: str = "",
         client_id: str | None = None,
+        limits: Limits = NO_OTHER_LIMITS,
     ):
         """`name` is for the log, as "unix#3"; `now` gives monotonic seconds."""
         self.name = name
@@ -71,34 +80,78 @@ class Session:
         self.doomed = ""  # why the server wants to close the connection
         self._hub = hub
         self._now = now
-        self._framer = Framer(MAX_MESSAGE)
+        self._limits = limits
+        self._framer = Framer(limits.message, limits.depth)
+        self._inbox: deque[Json] = (
+            deque()
+        )  # read, but not looked at: the answers before are to be taken first
+        self._fault: ProtocolError | None = None  # what comes behind the inbox
         self._out: list[bytes] = []
+        self.queued = 0  # bytes in it
+        self._unasked = 0  # bytes in it that are no answer to what the client has sent last
+        self._unflushed = False  # monitors have more to tell than was put into the output
 
     # --- bytes
 
     def receive(self, data: bytes) -> None:
-        """Handle what the client sent; ProtocolError if the connection is to be closed for it."""
+        """Handle what the client sent; ProtocolError if the connection is to be closed for it.
+
+        Where its answers pile up, `proceed` is to be called once they are taken.
+        """
         try:
-            for document in self._framer.feed(data):
-                self.handle(document)
+            documents = self._framer.feed(data)
         except FramingError as e:
-            for document in e.documents:
-                self.handle(document)
-            raise ProtocolError(f"received bad JSON: {e}") from None
+            documents = e.documents
+            self._fault = ProtocolError(f"received bad JSON: {e}")
+        if len(documents) == 1 and self._fault is None and not self._inbox:
+            self.handle(documents[0])
+            return
+        self._inbox += documents
+        self.proceed()
+
+    def proceed(self) -> None:
+        """Handle what was received, as long as the answers are not too many; ProtocolError."""
+        inbox = self._inbox
+        while inbox and self.queued <= PAUSE_BYTES:
+            self.handle(inbox.popleft())
+        if self._fault is not None and not inbox:
+            raise self._fault
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `proceed` has something to do once the output has been taken."""
+        return bool(self._inbox)
+
+    @property
+    def has_updates(self) -> bool:
+        """Whether the output that was taken last left updates behind."""
+        return self._unflushed
 
     def take_output(self) -> bytes:
-        """Everything that the client should hear now, with updates up to the present."""
+        """What the client should hear now, with updates up to the present; take again until there is none."""
         if self.monitors:
-            self._flush_monitors()
+            self._unflushed = False
+            self._flush_monitors(PAUSE_BYTES)
         out = self._out
         if not out:
             return b""
         self._out = []
+        self.queued = self._unasked = 0
         return out[0] if len(out) == 1 else b"".join(out)
+
+    def _put(self, message: bytes, *, asked: bool = False) -> None:
+        """Say something. `asked`: in answer to what it has just sent, which `proceed` bounds."""
+        if not asked:
+            if self._unasked > self._limits.backlog and not self.doomed:
+                self.disconnect(f"it does not read: {self._unasked} bytes wait, as --max-backlog has it")
+            self._unasked += len(message)
+        if not self.doomed:
+            self._out.append(message)
+            self.queued += len(message)
 
     def probe(self) -> None:
         """Ask the client for a sign of life."""
-        self._out.append(b'{"id":"echo","method":"echo","params":[]}')
+        self._put(b'{"id":"echo","method":"echo","params":[]}')
 
     # --- messages
 
@@ -139,24 +192,28 @@ class Session:
         if result is not None:
             self.reply(result, request_id)
 
-    def reply(self, result: Any, request_id: Json) -> None:
-        """Answer a request; `result` may hold orjson.Fragment."""
-        self._out.append(rpc_message.encode_result(result, request_id))
+    def reply(self, result: Any, request_id: Json, *, asked: bool = True) -> None:
+        """Answer a request; `result` may hold orjson.Fragment. `asked`: at once."""
+        self._put(rpc_message.encode_result(result, request_id), asked=asked)
 
-    def reply_error(self, error: Any, request_id: Json) -> None:
+    def reply_error(self, error: Any, request_id: Json, *, asked: bool = True) -> None:
         """Refuse a request."""
-        self._out.append(rpc_message.encode_error(error, request_id))
+        self._put(rpc_message.encode_error(error, request_id), asked=asked)
 
     def notify(self, method: str, *params: Any) -> None:
         """Tell the client something."""
-        self._out.append(rpc_message.encode_notification(method, list(params)))
+        self._put(rpc_message.encode_notification(method, list(params)))
         self._hub.mark(self)
 
-    def _flush_monitors(self) -> None:
+    def _flush_monitors(self, pause: int = sys.maxsize) -> None:
         for monitor in self.monitors.values():
+            if self.queued > pause:
+                self._unflushed = True
+                return
             update = monitor.next_update()
             if update:
                 self._out.append(update)
+                self.queued += len(update)
 
     # --- requests without a database
 
@@ -191,6 +248,8 @@ class Session:
         name = self._lock_name(params, method)
         if name in self.locks:
             raise OvsdbSyntaxError(f'must issue "unlock" before new "{method}"', params)
+        if len(self.locks) >= self._limits.locks:
+            raise ResourcesExhausted(f"{method}: a session may have {self._limits.locks} locks")
         self.locks.add(name)
         return name
 
@@ -260,13 +319,15 @@ class Session:
         database = self._database(params, "transact")
         if self.parked and encode(request_id) in self.parked:
             raise OvsdbSyntaxError("transact: duplicate request ID", params)
+        if len(self.parked) >= self._limits.waiting:
+            raise ResourcesExhausted(f"transact: {self._limits.waiting} transactions of the session wait")
         database.transact(self, params[1:], request_id, self._now())
 
     def transacted(self, transaction: Transaction, result: Any) -> None:
         """Answer a transaction, after all updates up to it."""
         if self.monitors:
             self._flush_monitors()
-        self.reply(result, transaction.request_id)
+        self.reply(result, transaction.request_id, asked=not self.parked)
         self._unpark(transaction)
 
     def refused(self, transaction: Transaction, error: OvsdbError) -> None:
@@ -275,7 +336,7 @@ class Session:
 
     def failed(self, transaction: Transaction, error: Any) -> None:
         """Answer a transaction with the error that the source of a relay gave."""
-        self.reply_error(error, transaction.request_id)
+        self.reply_error(error, transaction.request_id, asked=False)
         self._unpark(transaction)
 
     def abandon(self, transaction: Transaction) -> None:
@@ -305,6 +366,8 @@ class Session:
         key = encode(params[1])
         if key in self.monitors:
             raise OvsdbSyntaxError("duplicate monitor ID", params[1])
+        if len(self.monitors) >= self._limits.monitors:
+            raise ResourcesExhausted(f"monitor: a session may have {self._limits.monitors} monitors")
         last_id = _parse_last_id(params[3]) if method == "monitor_cond_since" else 0
         monitor = database.open_monitor(self, method, key, params[2])
         initial = monitor.initial(last_id)
@@ -320,7 +383,8 @@ class Session:
             raise OvsdbSyntaxError("unknown monitor session", params[0])
         if key != new_key and new_key in self.monitors:
             raise OvsdbSyntaxError("duplicate monitor ID", params[1])
-        self._out += monitor.change_conditions(params[2], new_key)
+        for message in monitor.change_conditions(params[2], new_key):
+            self._put(message, asked=True)
         del self.monitors[key]
         self.monitors[new_key] = monitor
         return {}

@@ -53,8 +53,7 @@ class FramingError(Exception):
 class Framer:
     """One direction of one stream.
 
-    `max_bytes` limits a single document; `max_depth` how deep brackets may nest, at most MAX_DEPTH. A depth
-    between the two limits is noticed where it lasts beyond the end of a chunk.
+    `max_bytes` limits a single document; `max_depth` how deep brackets may nest, at most MAX_DEPTH.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES, max_depth: int = MAX_DEPTH) -> None:
@@ -95,6 +94,8 @@ class Framer:
         if any(seam in structure for seam in SEAMS):
             return self._feed_tokens(data)
         self._append(data)
+        if self.max_depth < MAX_DEPTH:  # else the parser notices, without a look at each bracket
+            self._check_depth(more_open=_deepest(structure))
         if len(self._open) + _depth(structure) <= 0 and not self._in_string:
             return [self._complete()]
         if not self._match(structure):
@@ -211,11 +212,23 @@ class Framer:
             raise FramingError(f"message is longer than {self.max_bytes} bytes", self._start + self.max_bytes)
         self._buffer += data
 
-    def _check_depth(self, more: int = 0) -> None:
-        if len(self._open) > self.max_depth:
+    def _check_depth(self, more: int = 0, more_open: int = 0) -> None:
+        if len(self._open) + more_open > self.max_depth:
             what = f"input exceeds maximum nesting depth {self.max_depth}"
             raise FramingError(what, self._start + len(self._buffer) + more)
 
 
 def _depth(structure: bytes) -> int:
     return structure.count(b"{") + structure.count(b"[") - structure.count(b"}") - structure.count(b"]")
+
+
+def _deepest(structure: bytes) -> int:
+    """How many more brackets than at its beginning are open at some place."""
+    depth = deepest = 0
+    for byte in structure:
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte != 0x2C:
+            depth -= 1
+    return deepest

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import trio
@@ -25,6 +27,7 @@ from ovsdb import control
 from ovsdb.config_file import ConfigError
 from ovsdb.configure import Configured, load_config
 from ovsdb.hub import Hub, Role
+from ovsdb.limits import Limits
 from ovsdb.remotes import RemoteError
 from ovsdb.replication import parse_excluded
 from ovsdb.schema import Schema
@@ -34,6 +37,7 @@ from rpc.tls_settings import TlsSettings
 from schemas.files import read_json
 
 PROGRAM = "ovsdb-server"
+F = TypeVar("F", bound=Callable[..., object])
 log = vlog.module("ovsdb_server")
 log_lock = vlog.module("lockfile")
 
@@ -60,6 +64,28 @@ def load_databases(hub: Hub, databases: list[str]) -> None:
         # Rows are many, live long and form no cycles: with the default thresholds, going through them again
         # and again takes half of the time of adding a port to a bridge of 5,000 (0.97 against 0.46 ms).
         gc.set_threshold(100_000, 50, 1000)
+
+
+LIMITS = {  # option → field of Limits, and what it is
+    "--max-sessions": ("sessions", "Clients at once."),
+    "--max-message": ("message", "Bytes of one message of a client."),
+    "--max-depth": ("depth", "Brackets in brackets in a message."),
+    "--max-backlog": ("backlog", "Bytes kept for a client that does not read, beside its updates."),
+    "--max-monitors": ("monitors", "Monitors of one client."),
+    "--max-locks": ("locks", "Locks of one client."),
+    "--max-waiting": ("waiting", "Transactions of one client that wait."),
+    "--history-rows": ("history_rows", "Row changes kept for clients that come back."),
+}
+
+
+def limit_options(function: F) -> F:
+    """Add an option for each field of Limits."""
+    for option, (field, what) in reversed(LIMITS.items()):
+        default = getattr(Limits, field)
+        text = f"{what}  [default: {default}]"
+        kind = click.IntRange(min=1)
+        click.option(option, field, type=kind, default=default, metavar="N", help=text)(function)
+    return function
 
 
 async def serve(server: Server, controls: ControlServer, process: Process, command: str | None) -> int:
@@ -105,6 +131,7 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.option("--active", is_flag=True, help="With --sync-from: start active, ready to become a backup.")
 @click.option("--no-authors", is_flag=True, help="Do not write into the log who made a commit.")
 @click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
+@limit_options
 @tls_options
 @version_option(PROGRAM)
 @daemon_options(PROGRAM)
@@ -122,6 +149,7 @@ def cli(
     no_authors: bool,
     disable_file_column_diff: bool,
     tls: TlsSettings,
+    **limits: int,
 ) -> int:
     """Serve OVSDB databases: DATABASE files, by default conf.db, or relay:NAME:REMOTE[,REMOTE]...."""
     texts = [d if d.startswith("relay:") else str(Path(d).absolute()) for d in databases]
@@ -139,7 +167,7 @@ def cli(
         texts = [str(Path(dbdir()) / "conf.db")]
     role = Role(sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not active)
     with started(daemon) as process:
-        hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role)
+        hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role, limits=Limits(**limits))
         load_databases(hub, texts)
         server = Server(hub, remotes, tls, authors=not no_authors)
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from ovsdb.hub import Hub, HubError
 from ovsdb.schema import Schema
-from ovsdb.session import MAX_MESSAGE, ProtocolError, Session
+from ovsdb.session import ProtocolError, Session
 from ovsdb.storage.base import Failed, StorageError, Ticket
 from ovsdb.storage.memory import MemoryStorage
 from rpc.framing import Framer
@@ -238,14 +238,6 @@ def test_requests_before_bad_json_in_the_same_bytes_are_answered(hub: Hub) -> No
     with pytest.raises(ProtocolError, match="bad JSON"):
         client.session.receive(b'{"id":7,"method":"echo","params":[1]}{"id":8,"params":[1}')
     assert client.received() == [{"id": 7, "result": [1], "error": None}]
-
-
-def test_a_message_beyond_the_limit_ends_the_session(hub: Hub) -> None:
-    client = Client(hub)
-    client.session._framer.max_bytes = 1000
-    assert MAX_MESSAGE > 1000
-    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
-        client.session.receive(b'{"id":1,"method":"echo","params":["' + b"x" * 1000)
 
 
 def test_a_bug_in_one_transaction_ends_the_session_that_sent_it(
