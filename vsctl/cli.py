@@ -85,10 +85,10 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
     writes = any(call.command.writes for call in calls)
     log.log(vlog.Level.INFO if writes else vlog.Level.DBG, "Called as %s", line)
     comment = f"{PROGRAM} (invoked by {_parent()}): {line}"
-    settings = Settings(not options["no_wait"], options["dry_run"], comment)
     remote = options["db"]
     if remote is None:
         remote = os.environ.get("OVS_DB") or f"unix:{directories.rundir()}/db.sock"
+    settings = Settings(not options["no_wait"], options["dry_run"], comment, remote, tls)
     patience = Patience(remote, _tell)
     limits = _timeout(options["timeout"]), _deadline(options["deadline"])
     with (

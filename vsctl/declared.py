@@ -24,6 +24,7 @@ from vsctl.model import Model
 from vsctl.output import Report
 from vsctl.store import Row
 from vsctl.tables import value_of
+from vsctl.unconfirmed import guard, parse_seconds
 
 DIFFERS = 3  # exit status of diff
 FORMS = ("yaml", "json")
@@ -45,11 +46,16 @@ def export(model: Model, file: str = STANDARD, *, format: str = "") -> Report | 
 
 
 @command("apply", "!FILE", writes=True, options_anywhere=True)
-def apply(model: Model, file: str, *, prune: bool = False, dry_run: bool = False) -> None:
+def apply(
+    model: Model, file: str, *, prune: bool = False, dry_run: bool = False, confirm: str = ""
+) -> str | None:
     """Make the configuration what a document says, as far as it says something."""
     model.dry_run = model.dry_run or dry_run
-    for change in _plan(picture_of(model), file, prune):
-        _make(model, change)
+    seconds = parse_seconds(confirm) if confirm else 0
+    changes = _plan(picture_of(model), file, prune)
+    for change in changes:
+        _make(model, change, keep_uuid=seconds > 0)
+    return guard(model, changes, seconds) if changes and seconds and not model.dry_run else None
 
 
 @command("diff", "!FILE", options_anywhere=True)
@@ -91,14 +97,14 @@ def _plan(picture: Picture, file: str, prune: bool) -> list[Change]:
         raise CommandError(str(error)) from None
 
 
-def _make(model: Model, change: Change) -> None:
+def _make(model: Model, change: Change, *, keep_uuid: bool) -> None:
     """Put a change into the store, for the transaction."""
     columns = model.schema.tables[change.table].columns
     if change.kind is Kind.INSERT:
         values = {
             c: format_datum(columns[c].type, s.new) for c, s in change.columns.items() if s.new is not None
         }
-        row = model.store.insert(change.table, values, change.uuid)
+        row = model.store.insert(change.table, values, change.uuid, keep_uuid=keep_uuid)
         if change.table == "Interface":
             model.new_interfaces.append(row)
         return

@@ -73,6 +73,7 @@ MODULES = {
         *("set-zone-limit", "del-zone-limit", "list-zone-limits"),
     ),
     "vsctl.declared": ("export", "apply", "diff"),
+    "vsctl.unconfirmed": ("confirm",),
     "vsctl.records": (
         *("list", "find", "get", "set", "add", "remove", "clear", "create", "destroy"),
         *("wait-until", "comment"),
@@ -90,6 +91,9 @@ OPTIONS = {  # of all commands: whether they take an argument
     "--id": True,
     "--columns": True,
     "--inactivity-probe": True,
+    "--confirm": True,
+    "--revert": False,
+    "--cancel": False,
     "--dry-run": False,
     "--format": True,
     "--prune": False,

@@ -8,10 +8,12 @@ else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpc.jsonvalue import Json
+from rpc.tls_settings import NO_SETTINGS
 from vsctl.errors import CommandError
 from vsctl.store import Row, Store, members
 from vsctl.symbols import Symbols
@@ -54,6 +56,13 @@ class Interface(NamedTuple):
     port: Port
 
 
+class Guard(NamedTuple):
+    """Who sees to it that a change is taken back."""
+
+    start: Callable[[], None]  # before it is made. CommandError
+    call_off: Callable[[], None]  # if it is not made
+
+
 class Model:
     """What a command is given: the switch, and ways into the database below it."""
 
@@ -64,6 +73,9 @@ class Model:
         self.new_interfaces: list[Row] = []  # that the switch is to set up
         self.warnings: list[str] = []
         self.dry_run = False  # nothing is to be committed
+        self.remote, self.tls = "", NO_SETTINGS  # how this database is reached
+        self.guard: Guard | None = None
+        self.on_commit: list[Callable[[], None]] = []
         self.status = 0  # exit status of the program if all goes well
 
     @property

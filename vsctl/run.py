@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Conflict, TransactionError, check_results
 from rpc.jsonvalue import Json
+from rpc.tls_settings import NO_SETTINGS, TlsSettings
 from vsctl.answers import rows_of, uuid_of
 from vsctl.errors import BadAnswer, CommandError, TryAgain
 from vsctl.grammar import Call
@@ -31,6 +32,8 @@ class Settings:
     wait_for_switch: bool = True
     dry_run: bool = False
     comment: str = ""  # for the database's log
+    remote: str = ""  # how the database is reached
+    tls: TlsSettings = NO_SETTINGS
 
 
 @dataclass
@@ -79,6 +82,7 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings, patience:
 
 def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
     model = Model(Store(client))
+    model.dry_run, model.remote, model.tls = settings.dry_run, settings.remote, settings.tls
     outputs = []
     for call in calls:
         model.call = call
@@ -102,7 +106,7 @@ def _warn_of_unused_names(model: Model) -> None:
 
 
 def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:
-    store, dry_run = model.store, settings.dry_run or model.dry_run
+    store, dry_run = model.store, model.dry_run
     is_fresh = model.switch.is_new  # reads or makes it
     changes = store.changes()
     if not changes.operations:
@@ -121,7 +125,7 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
     txn.comment(settings.comment)
     if dry_run:
         txn.abort()
-    raw = client.transact(txn.operations)
+    raw = _transact(client, model, txn.operations)
     count = len(txn.operations) - dry_run  # the abort at the end answers with an error
     try:
         results = check_results(raw[:count] if dry_run else raw)
@@ -140,6 +144,22 @@ def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) 
             raise BadAnswer(f"next_cfg is {value!r}")
         outcome.next_cfg = value
     outcome.new_interfaces = model.new_interfaces
+    for then in () if dry_run else model.on_commit:
+        then()
+
+
+def _transact(client: Client, model: Model, operations: list[Json]) -> list[Json]:
+    """Execute a transaction, under guard if it is to be; what is known not to be made needs none."""
+    if model.guard is None or model.dry_run:
+        return client.transact(operations)
+    model.guard.start()
+    raw = client.transact(operations)
+    try:
+        check_results(raw)
+    except TransactionError:
+        model.guard.call_off()
+        raise
+    return raw
 
 
 def _format_error(error: TransactionError) -> str:

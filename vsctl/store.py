@@ -253,11 +253,15 @@ class Store:
         """The operations that make the changes of this run, without what verifies its reading."""
         txn = Transaction()
         rows = [row for table in self._rows.values() for row in table.values()]
-        names = {row.uuid: f"row{row.uuid.replace('-', '_')}" for row in rows if row.is_new}
+        names = {
+            row.uuid: f"row{row.uuid.replace('-', '_')}"
+            for row in rows
+            if row.is_new and row.uuid not in self._kept_uuids
+        }
         for row in self._visible(rows):
             if row.is_new:
                 uuid = row.uuid if row.uuid in self._kept_uuids else None
-                txn.insert(row.table, _named_row(row.changed, names), names[row.uuid], uuid)
+                txn.insert(row.table, _named_row(row.changed, names), names.get(row.uuid), uuid)
         for row in self._visible(rows):
             if row.is_new:
                 continue
