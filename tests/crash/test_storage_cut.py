@@ -1,17 +1,22 @@
 """A file cut at any byte, or left by any failed write, opens as a prefix that holds every durable commit."""
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
+from ovsdb.engine.database import Database
+from ovsdb.hosted import replay
+from ovsdb.schema import Schema
 from ovsdb.storage import file
 from ovsdb.storage.base import Accepted
 from ovsdb.storage.file import FileStorage
 
 pytestmark = pytest.mark.crash
+FULL = os.environ.get("CRASH") == "full"
 SCHEMA: dict[str, object] = {"name": "db", "tables": {"T": {"columns": {"c": {"type": "string"}}}}}
 
 
@@ -67,6 +72,66 @@ def test_one_flipped_bit_anywhere_ends_the_log_before_it(tmp_path: Path) -> None
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         intact = sum(size <= position for size in sizes)
         assert reopen(path) == list(range(intact)), f"bit flipped at {position}"
+
+
+def test_a_long_log_cut_anywhere_opens_with_what_was_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """200 commits of a served database, cut at a sample of the bytes; CRASH=full cuts at every one."""
+    path = tmp_path / "a.db"
+    file.create(path, Schema.parse(ROWS).to_json())
+    storage = FileStorage(path, 0.0)
+    database = Database(Schema.parse(storage.schema))
+    assert list(storage.load()) == []
+    ends, counts = [path.stat().st_size], [0]
+    dice = random.Random(200)
+    for number in range(200):
+        outcome = database.execute(operations(dice, number))
+        assert outcome.changeset
+        record = database.changeset_to_record(outcome.changeset)
+        assert isinstance(storage.propose(record, storage.head, durable=False).verdict, Accepted)
+        database.apply(outcome.changeset)
+        ends.append(path.stat().st_size)
+        counts.append(len(database.tables["T"].rows))
+    storage.close()
+    data = path.read_bytes()
+    everywhere = range(ends[0], len(data) + 1)
+    near_ends = [at for end in dice.sample(ends[:-1], 40) for at in (end, end + 1, end + 60)]
+    cuts = everywhere if FULL else sorted({*near_ends, *dice.sample(everywhere, 150), len(data)})
+    for cut in cuts:
+        path.write_bytes(data[:cut])
+        whole = sum(end <= cut for end in ends) - 1
+        storage = FileStorage(path, 0.0)
+        database = Database(Schema.parse(storage.schema))
+        assert sum(1 for _ in replay(database, storage)) == whole, f"cut at {cut}"
+        assert len(database.tables["T"].rows) == counts[whole]
+        assert (storage.damage is None) == (cut in ends)
+        storage.close()
+    with capsys.disabled():
+        print(f"\n{len(cuts)} of {len(everywhere)} cuts tried")
+
+
+ROWS: dict[str, object] = {
+    "name": "db",
+    "tables": {
+        "T": {
+            "columns": {
+                "c": {"type": "string"},
+                "s": {"type": {"key": "integer", "min": 0, "max": "unlimited"}},
+            },
+            "isRoot": True,
+        }
+    },
+}
+
+
+def operations(dice: random.Random, number: int) -> list[object]:
+    """Something that changes the table: a row more, one other, or one less."""
+    where = [["c", "==", f"row {dice.randrange(-1, number)}"]]
+    insert = {"op": "insert", "table": "T", "row": {"c": f"row {number}", "s": ["set", [number]]}}
+    mutate = {"op": "mutate", "table": "T", "where": where, "mutations": [["s", "insert", number + 1000]]}
+    delete = {"op": "delete", "table": "T", "where": where}
+    return [insert, dice.choice([mutate, mutate, delete])]
 
 
 @pytest.mark.parametrize("dies_at", range(8))
