@@ -57,6 +57,8 @@ class Delta(NamedTuple):
 
 
 NO_DELTA = Delta({}, {})
+# The smallest of full precision that still has it when written with 15 digits, as the C programs do.
+SMALLEST_REAL = 2.22507385850721e-308
 
 AtomParser = Callable[[Any, Symbols | None], Atom]
 Parser = Callable[[Any, Symbols | None], Value]
@@ -196,6 +198,8 @@ def _parse_integer(wire: Any, symbols: Symbols | None) -> Atom:
 
 def _parse_real(wire: Any, symbols: Symbols | None) -> Atom:
     if type(wire) is float:
+        if is_subnormal(wire):
+            raise OvsdbSyntaxError("number outside valid range", wire)
         return wire
     if type(wire) is int:
         try:
@@ -211,10 +215,22 @@ def _parse_boolean(wire: Any, symbols: Symbols | None) -> Atom:
     raise OvsdbSyntaxError("expected boolean", wire)
 
 
+def is_subnormal(real: float) -> bool:
+    """Whether it is too near to 0 for the C programs, which could not read a file or message with it."""
+    return -SMALLEST_REAL < real < SMALLEST_REAL and real != 0
+
+
 def _parse_string(wire: Any, symbols: Symbols | None) -> Atom:
     if type(wire) is str:
+        check_text(wire)
         return wire
     raise OvsdbSyntaxError("expected string", wire)
+
+
+def check_text(text: str) -> None:
+    """Raise OvsdbSyntaxError if the C programs could not read a file or message with this string."""
+    if "\0" in text:
+        raise OvsdbSyntaxError("null bytes not supported in strings", text)
 
 
 def parse_uuid(wire: Any, symbols: Symbols | None = None) -> str:

@@ -18,6 +18,7 @@ from ovsdb.datum import (
     apply_delta,
     check_atom,
     is_constrained,
+    is_subnormal,
     parser,
 )
 from ovsdb.engine.table import Column, Table
@@ -193,7 +194,7 @@ def _calculate_atom(mutator: str, base: BaseType, x: Any, y: Any) -> int | float
                 raise out_of_range
         else:
             result = _REAL[mutator](x, y)
-            if not math.isfinite(result):
+            if not math.isfinite(result) or is_subnormal(result):
                 raise out_of_range
     except ZeroDivisionError:
         raise DomainError("Division by zero.") from None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from ovsdb.datum import Delta, Value, is_uuid, sorted_atoms
+from ovsdb.datum import Delta, Value, check_text, is_uuid, sorted_atoms
 from ovsdb.engine.changes import row_json
 from ovsdb.engine.condition import parse_condition
 from ovsdb.engine.mutation import mutate, parse_mutations
@@ -308,6 +308,7 @@ def abort(step: Step) -> object:
 def comment(step: Step) -> object:
     """5.2.9."""
     text = step.required("comment", str)
+    check_text(text)
     step.finish(("op", "comment"))
     step.txn.comments.append(text)
     return EMPTY

@@ -20,7 +20,8 @@ from tests.kit.peers import C_BIN, Daemon, Home, wait_until
 from tests.kit.transcripts import CLOSED, VECTORS, SocketClient
 
 pytestmark = [pytest.mark.crash, pytest.mark.peer]
-KILLS = 200 if os.environ.get("CRASH") == "full" else 10
+ROUNDS = 20 if os.environ.get("CRASH") == "full" else 1
+KILLS = 10
 WRITERS = 3
 SHOP = VECTORS / "shop.ovsschema"
 ALL = {"op": "select", "table": "Note", "where": [], "columns": ["text"]}
@@ -87,7 +88,8 @@ def kill_once(place: Home, path: Path, dice: random.Random, numbers: "itertools.
     return writers
 
 
-def test_what_was_acknowledged_survives_every_kill(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_what_was_acknowledged_survives_every_kill(capsys: pytest.CaptureFixture[str], round_: int) -> None:
     seed = random.randrange(1 << 30)
     dice, numbers = random.Random(seed), itertools.count()
     acknowledged: set[str] = set()
