@@ -36,7 +36,7 @@ class Command(NamedTuple):
     writes: bool  # it may change the database
     # Called before any command is executed: looks at the names of tables and columns.
     check: Callable[[Schema, Call], None] | None
-    options_anywhere: bool  # also behind its name, as Open vSwitch has no such command to be compatible with
+    options_anywhere: bool  # also behind its name; Open vSwitch has no such options to be compatible with
 
 
 class Call(NamedTuple):
@@ -91,6 +91,8 @@ OPTIONS = {  # of all commands: whether they take an argument
     "--id": True,
     "--columns": True,
     "--inactivity-probe": True,
+    "--graph": False,
+    "--svg": False,
     "--confirm": True,
     "--revert": False,
     "--cancel": False,
@@ -190,10 +192,11 @@ def _take_options(found: Command, args: Sequence[str], given: dict[str, str | No
     """The arguments; options among them go to `given`, with their own argument behind "=" or as next word."""
     rest = iter(args)
     for word in rest:
-        if not word.startswith("--"):
+        key, equals, value = word.partition("=")
+        # What takes no arguments says of an option that it does not know what Open vSwitch says of any.
+        if not word.startswith("--") or (found.max_args == 0 and key not in found.options):
             yield word
             continue
-        key, equals, value = word.partition("=")
         if key in given:
             raise UsageError(f"'{key}' option specified multiple times")
         given[key] = value if equals else next(rest, None) if found.options.get(key) else None

@@ -69,9 +69,14 @@ REFERENCES = {
 INDENT = "    "
 
 
-@command("show")
-def show(model: Model) -> Report:
-    """Print the switch as a tree."""
+@command("show", options_anywhere=True)
+def show(model: Model, *, graph: bool = False, svg: bool = False) -> Report | str:
+    """Print the switch as a tree, or draw it: --graph for Graphviz, --svg with Graphviz."""
+    if graph or svg:
+        from vsctl.graph import draw, format_graph, render_svg
+
+        text = format_graph(draw(model))
+        return render_svg(text) if svg else text
     for table, (name, columns) in SHOWN.items():
         if table != "Open_vSwitch":
             model.store.all(table, [*filter(None, [name]), *columns], verify=False)

@@ -158,3 +158,17 @@ def test_a_dry_run_shows_what_would_change(kind: str) -> None:
         assert {entry["change"] for entry in json.loads(done.stderr)} == {"delete", "modify"}
         assert vsctl(server, "export") == before
         assert server.run(OUR_BIN / "ovs-vsctl", "--dry-run", "list-br").stderr == ""
+
+
+def test_the_switch_is_drawn() -> None:
+    with our_ovsdb_server() as server:
+        vsctl(server, "apply", "-", stdin=lab(2, 4))
+        text = vsctl(server, "show", "--graph")
+        assert text == vsctl(server, "--graph", "show")
+        assert text.count("subgraph cluster_") == 2
+        assert 'label="p1.0\\ntag 1"' in text
+        assert 'label="p1.2\\ntrunks 1, 3"' in text
+        assert '"bond active-backup:' not in text
+        assert 'label="p1.3\\nbond active-backup:\\na1.4\\nb1.3"' in text
+        assert 'label="gre"' in text
+        vsctl(server, "show", "--graphic", status=1)
