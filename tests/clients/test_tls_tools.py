@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,20 @@ def test_a_tool_waits_for_a_server_that_connects(place: Home, ca: Authority, whi
         for argv in calls:
             place.run(*argv)
         assert not (place.path / "tool.sock").exists()
+
+
+@SERVERS
+def test_the_switch_follows_a_database_over_tls(place: Home, ca: Authority, which: str) -> None:
+    with peers.OVSDB_SERVERS[which](
+        place, "--remote=pssl:0:127.0.0.1", *ca.issue("server").options()
+    ) as server:
+        over_tls = replace(server, remote=f"ssl:127.0.0.1:{port_of(server)}")
+        options = ("--enable-dummy=override", "--disable-system", *ca.issue("switch").options())
+        with peers.our_vswitchd(over_tls, *options) as switch:
+            vsctl = C_BIN / "ovs-vsctl"
+            server.run(vsctl, "--timeout=25", "add-br", "br0")  # waits for the switch
+            assert server.run(vsctl, "get", "Interface", "br0", "ofport").stdout == "65534\n"
+            assert "Traceback" not in switch.output()
 
 
 @pytest.mark.parametrize(
