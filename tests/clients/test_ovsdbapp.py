@@ -22,7 +22,7 @@ def test_bridges_and_ports_are_configured_through_ovsdbapp(kind: str) -> None:
         options = ("--remote=pssl:0:127.0.0.1", *authority.issue("server").options())
         with (
             peers.our_ovsdb_server(place, *options) as server,
-            peers.our_vswitchd(server, "--enable-dummy=override", "--disable-system"),
+            peers.our_vswitchd(server, "--enable-dummy=override"),
         ):
             place.run(OUR_BIN / "ovs-vsctl", "--no-wait", "init")
             remote = [server.remote]

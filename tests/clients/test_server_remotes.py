@@ -242,3 +242,23 @@ def test_a_manager_is_found_by_a_name_with_several_addresses(place: Home) -> Non
             with manager:
                 manager.settimeout(20)
                 echo(manager, "found")
+
+
+@both
+def test_nothing_of_the_servers_own_database_can_be_changed(place: Home, which: str) -> None:
+    nobody = [["name", "==", "nobody"]]
+    with peers.OVSDB_SERVERS[which](place), closing(SocketClient(place.socket)) as client:
+        for operation in (
+            {"op": "update", "where": nobody, "row": {"leader": False}},
+            {"op": "mutate", "where": nobody, "mutations": [["index", "+=", 1]]},
+            {"op": "delete", "where": nobody},
+            {"op": "delete", "where": []},
+        ):
+            client.send(
+                {"method": "transact", "params": ["_Server", {"table": "Database", **operation}], "id": 1}
+            )
+            [result] = client.receive()["result"]
+            assert result == {
+                "error": "not allowed",
+                "details": f"{operation['op']} operation not allowed on table in reserved database _Server",
+            }

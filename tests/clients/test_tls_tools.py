@@ -187,7 +187,7 @@ def test_the_switch_follows_a_database_over_tls(place: Home, ca: Authority, whic
         place, "--remote=pssl:0:127.0.0.1", *ca.issue("server").options()
     ) as server:
         over_tls = replace(server, remote=f"ssl:127.0.0.1:{port_of(server)}")
-        options = ("--enable-dummy=override", "--disable-system", *ca.issue("switch").options())
+        options = ("--enable-dummy=override", *ca.issue("switch").options())
         with peers.our_vswitchd(over_tls, *options) as switch:
             vsctl = C_BIN / "ovs-vsctl"
             server.run(vsctl, "--timeout=25", "add-br", "br0")  # waits for the switch
