@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -90,15 +91,23 @@ def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
         remote = os.environ.get("OVS_DB") or f"unix:{directories.rundir()}/db.sock"
     settings = Settings(not options["no_wait"], options["dry_run"], comment, remote, tls)
     patience = Patience(remote, _tell)
-    limits = _timeout(options["timeout"]), _deadline(options["deadline"])
-    with (
-        _complaints(remote),
-        patience.watching(*limits),
-        _connect(remote, options["retry"], tls) as client,
-    ):
-        outcome = execute(client, calls, settings, patience)
-        _print(outcome, Writer(options))
-        return _finish(wait_for_switch(client, outcome, patience)) or outcome.status
+    connection = partial(_connect, remote, options["retry"], tls)
+    writer, first = Writer(options), calls[0]
+    limits = (
+        _timeout(options["timeout"]),
+        _deadline(options["deadline"], 0 if first.command.alone else DEFAULT_DEADLINE),
+    )
+    with _complaints(remote), patience.watching(*limits):
+        if first.command.alone:
+            from vsctl.session import Session
+
+            session = Session(connection, settings, patience, writer, options)
+            status: int = first.command.function(session, *first.args, **first.options)
+            return status
+        with connection(None) as client:
+            outcome = execute(client, calls, settings, patience)
+            _print(outcome, writer)
+            return _finish(wait_for_switch(client, outcome, patience)) or outcome.status
 
 
 @contextlib.contextmanager
@@ -154,20 +163,22 @@ def _timeout(text: str | None) -> int:
     return int(text)
 
 
-def _deadline(text: str | None) -> int:
-    """Seconds, 0 for none: of --deadline, the environment, or what holds where nobody looks on."""
+def _deadline(text: str | None, default: int = DEFAULT_DEADLINE) -> int:
+    """Seconds, 0 for none: of --deadline, the environment, or `default` where nobody looks on."""
     if text is None:
         text = os.environ.get("OVS_VSCTL_DEADLINE")
     if text is None:
-        return 0 if sys.stderr.isatty() else DEFAULT_DEADLINE
+        return 0 if sys.stderr.isatty() else default
     if not (text.isascii() and text.isdigit() and int(text) < 2**31):
         raise CliError(f"value {text} on --deadline or in OVS_VSCTL_DEADLINE is invalid")
     return int(text)
 
 
-def _connect(remote: str, retry: bool, tls: TlsSettings) -> Client:
-    addresses = [parse(text) for text in remote.split(",")]
-    return connect(addresses, DATABASE, retry=retry, tls=tls)
+def _connect(
+    remote: str, retry: bool, tls: TlsSettings, deadline: float | None, database: str | None = None
+) -> Client:
+    addresses = [parse(text) for text in (database or remote).split(",")]
+    return connect(addresses, DATABASE, retry=retry, deadline=deadline, tls=tls)
 
 
 def _print(outcome: Outcome, writer: Writer) -> None:

@@ -7,6 +7,7 @@ class _Complaint(Exception):
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
         self.hint = hint  # a line behind the first: what to do
+        self.call: object = None  # the command that was executed
 
 
 class UsageError(_Complaint):
@@ -36,6 +37,7 @@ class CommandExit(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
+        self.call: object = None  # the command that was executed
 
 
 class TryAgain(Exception):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vsctl.errors import UsageError
 from vsctl.text import format_words
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ovsdb.schema import Schema
     from vsctl.output import Output
 
+Executed = TypeVar("Executed", bound=Callable[..., "Output | int"])
+
 VARIADIC, KEYWORD = 0x04, 0x08  # flags of code objects: co_flags has *args, **kwargs
 
 
@@ -28,7 +30,7 @@ class Command(NamedTuple):
     """A command as declared."""
 
     name: str
-    function: Callable[..., Output]  # called with the model, the arguments and the options
+    function: Callable[..., Any]  # called with the model, the arguments and the options; makes an Output
     usage: str  # the arguments as --commands prints them: !required ?optional +one-or-more *any
     min_args: int
     max_args: int | None  # None: any number
@@ -36,6 +38,7 @@ class Command(NamedTuple):
     writes: bool  # it may change the database
     # Called before any command is executed: looks at the names of tables and columns.
     check: Callable[[Schema, Call], None] | None
+    alone: bool  # it is given a vsctl.session.Session, and the only command; its result is the exit status
     options_anywhere: bool  # also behind its name; Open vSwitch has no such options to be compatible with
 
 
@@ -48,11 +51,15 @@ class Call(NamedTuple):
     text: str  # as typed, for messages
 
 
+TAKES_ALL = "_complete"  # whatever follows this command, "--" too, are its arguments
 COMMANDS: dict[str, Command] = {}  # as far as their modules are loaded
 
 # Where commands are declared. Only what a command line names is loaded: vsctl.records, with the types of the
 # database, would take 40 % of the time in which the program starts.
 MODULES = {
+    "vsctl.batch": ("batch",),
+    "vsctl.watch": ("watch",),
+    "vsctl.completion": ("completion", "_complete"),
     "vsctl.switch": ("init", "show", "emer-reset"),
     "vsctl.bridges": (
         *("add-br", "del-br", "list-br", "br-exists", "br-to-vlan", "br-to-parent"),
@@ -99,6 +106,8 @@ OPTIONS = {  # of all commands: whether they take an argument
     "--dry-run": False,
     "--format": True,
     "--prune": False,
+    "--atomic": False,
+    "--initial": False,
 }
 
 
@@ -123,11 +132,12 @@ def command(
     *,
     writes: bool = False,
     check: Callable[[Schema, Call], None] | None = None,
+    alone: bool = False,
     options_anywhere: bool = False,
-) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
+) -> Callable[[Executed], Executed]:
     """Declare the function that executes a command."""
 
-    def declare(function: Callable[..., Output]) -> Callable[..., Output]:
+    def declare(function: Executed) -> Executed:
         # inspect.signature() would say the same, but importing inspect takes 10 ms.
         code: Any = function.__code__
         positional = code.co_argcount - 1  # without the model
@@ -137,7 +147,16 @@ def command(
         options = {f"--{k.replace('_', '-')}": not isinstance(defaults[k], bool) for k in keywords}
         max_args = None if code.co_flags & VARIADIC else positional
         COMMANDS[name] = Command(
-            name, function, usage, positional - optional, max_args, options, writes, check, options_anywhere
+            name,
+            function,
+            usage,
+            positional - optional,
+            max_args,
+            options,
+            writes,
+            check,
+            alone,
+            options_anywhere,
         )
         return function
 
@@ -148,6 +167,8 @@ def parse_commands(words: Sequence[str], first_options: Sequence[tuple[str, str 
     """The commands in `words`, which "--" separates; `first_options` stood before the first one.
     UsageError.
     """
+    if words and words[0] == TAKES_ALL and (found := find_command(words[0])):
+        return [Call(found, tuple(words[1:]), {}, TAKES_ALL)]
     groups: list[list[str]] = [[]]
     for word in words:
         if word == "--":
@@ -159,6 +180,9 @@ def parse_commands(words: Sequence[str], first_options: Sequence[tuple[str, str 
         calls.append(_parse_command(group, () if calls else first_options))
     if not calls:
         raise UsageError("missing command name (use --help for help)")
+    alone = next((call.command.name for call in calls if call.command.alone), "")
+    if alone and len(calls) > 1:
+        raise UsageError(f"'{alone}' cannot be combined with other commands")
     return calls
 
 
@@ -178,7 +202,7 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
     if found is None:
         from vsctl.remedies import did_you_mean
 
-        names = [known for module in MODULES.values() for known in module]
+        names = [known for module in MODULES.values() for known in module if not known.startswith("_")]
         raise UsageError(f"unknown command '{name}'; use --help for help", did_you_mean(name, names))
     if found.options_anywhere:
         args = tuple(_take_options(found, args, given))

@@ -27,7 +27,7 @@ DEFAULT_DEADLINE = 300  # seconds, where nobody looks on: stderr is no terminal
 class Phase(NamedTuple):
     """What the program is at, since when."""
 
-    what: str  # "connect", "answer", "record" or "switch"
+    what: str  # "connect", "answer", "record" or "switch"; "input": of the user, which is not told
     since: float  # time.monotonic()
     detail: str = ""  # "record": what is waited for
     next_cfg: int = 0  # "switch": the number that cur_cfg must reach
@@ -230,6 +230,8 @@ class Patience:
 
     def _tell(self) -> None:
         early = self.phase.since + NOTICE_AFTER - time.monotonic()
+        if self.phase.what == "input":  # nobody is waited for
+            early = NOTICE_AFTER
         if early > 0:  # this has not taken long yet
             self.alarms.after(early, self._tell)
             return

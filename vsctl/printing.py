@@ -24,13 +24,14 @@ class Writer:
         """`options` are those of the command line, by name."""
         self._options = options
         self._plain = options["plain_json"]
-        self._as_json = (self._plain or options["format"] == "json") and not options["bare"]
+        # Whether every output is JSON, also text.
+        self.as_json = (self._plain or options["format"] == "json") and not options["bare"]
         self._printer: Printer | None = None
 
     def text(self, output: Output, stream: TextIO) -> str:
         """What is to be printed there."""
         if output is None or isinstance(output, (Report, str, NewRow)):
-            if self._as_json and not self._options["oneline"]:
+            if self.as_json and not self._options["oneline"]:
                 return "" if output is None else self._json(self.value(output))
             return self._line(_text_of(output, stream))
         if self._plain:

@@ -14,7 +14,7 @@ from ovsdb.client.transaction import Conflict, TransactionError, check_results
 from rpc.jsonvalue import Json
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 from vsctl.answers import rows_of, uuid_of
-from vsctl.errors import BadAnswer, CommandError, TryAgain
+from vsctl.errors import BadAnswer, CommandError, CommandExit, TryAgain
 from vsctl.grammar import Call
 from vsctl.model import Model
 from vsctl.output import Output, Report
@@ -34,6 +34,7 @@ class Settings:
     comment: str = ""  # for the database's log
     remote: str = ""  # how the database is reached
     tls: TlsSettings = NO_SETTINGS
+    switch_exists: bool = False  # the row of the switch need not be looked for
 
 
 @dataclass
@@ -56,7 +57,8 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings, patience:
     patience.enter("answer")
     for call in calls:
         if call.command.check is not None:
-            call.command.check(client.schema, call)
+            with _naming(call):
+                call.command.check(client.schema, call)
     monitored: frozenset[str] = frozenset()
     while True:
         try:
@@ -86,12 +88,27 @@ def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outco
     outputs = []
     for call in calls:
         model.call = call
-        outputs.append(call.command.function(model, *call.args, **call.options))
+        with _naming(call):
+            outputs.append(call.command.function(model, *call.args, **call.options))
     model.symbols.require_defined()
     _warn_of_unused_names(model)
     outcome = Outcome(outputs, model.warnings, status=model.status)
     _commit(client, model, settings, outcome)
     return outcome
+
+
+class _naming:  # noqa: N801  # contextlib's would take a tenth of the time of a simple command
+    """Let errors within name the command."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (CommandError, CommandExit)):
+            error.call = self._call
 
 
 def _warn_of_unused_names(model: Model) -> None:
@@ -107,7 +124,7 @@ def _warn_of_unused_names(model: Model) -> None:
 
 def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:
     store, dry_run = model.store, model.dry_run
-    is_fresh = model.switch.is_new  # reads or makes it
+    is_fresh = not settings.switch_exists and model.switch.is_new  # reads or makes it
     changes = store.changes()
     if not changes.operations:
         return

@@ -50,8 +50,8 @@ class VsctlCommand(GetoptCommand):
         with formatter.section("Commands"):
             formatter.write_dl(
                 [
-                    (" ".join([name, *_words(c.usage)]), (c.function.__doc__ or "").partition("\n")[0])
-                    for name, c in all_commands().items()
+                    (" ".join([c.name, *_words(c.usage)]), (c.function.__doc__ or "").partition("\n")[0])
+                    for c in _shown_commands()
                 ]
             )
 
@@ -59,6 +59,10 @@ class VsctlCommand(GetoptCommand):
 def _local_option(name: str, takes_argument: bool) -> click.Option:
     decls = [name, LOCAL + name[2:].replace("-", "_")]
     return click.Option(decls, is_flag=not takes_argument, multiple=takes_argument, default=None, hidden=True)
+
+
+def _shown_commands() -> list[Command]:
+    return [command for name, command in all_commands().items() if not name.startswith("_")]
 
 
 def _words(usage: str) -> list[str]:
@@ -74,7 +78,7 @@ def _print_and_exit(text: str) -> NoReturn:
 def show_commands(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """The commands, a line each."""
     if value:
-        _print_and_exit("".join(f"{_syntax(command)}\n" for command in all_commands().values()))
+        _print_and_exit("".join(f"{_syntax(command)}\n" for command in _shown_commands()))
 
 
 def _syntax(command: Command) -> str:

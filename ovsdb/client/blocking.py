@@ -16,7 +16,7 @@ from rpc.address import ActiveAddress, PassiveAddress
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.jsonvalue import Json
-from rpc.message import Notification
+from rpc.message import Message, Notification
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ class Client:
     def monitor(self, name: str, requests: dict[str, Json]) -> Json:
         """Start a monitor (RFC 7047, 4.1.5); the contents. What changes then, wait_update() tells."""
         return self._connection.call("monitor", [self.database, name, requests], self._deadline)
+
+    def call(self, method: str, *params: Json) -> Json:
+        """The result of any other request about the database."""
+        return self._connection.call(method, [self.database, *params], self._deadline)
+
+    def receive(self, deadline: float) -> Message:
+        """The next notification, or the answer to ask_for_life(). Timeout."""
+        return self._connection.receive(deadline)
+
+    def ask_for_life(self) -> None:
+        """Send an "echo", whose answer shows that the server is still there."""
+        self._connection.send_request("echo", [], self._deadline)
 
     def wait_update(self, name: str) -> Json:
         """The next update of the monitor (RFC 7047, 4.1.6)."""
