@@ -60,9 +60,31 @@ class Table:
     timestamp: str = ""
 
 
-def is_many(kind: Any) -> bool:
-    """Tell whether a column of this type (RFC 7047 section 3.2) may hold more than one atom."""
-    return isinstance(kind, dict) and kind.get("max", 1) != 1
+def read_datum(wire: Any, kind: Any) -> Datum:
+    """The value of a column of this type (RFC 7047 section 3.2): in a real column, also 5 is a float."""
+    if not isinstance(kind, dict):
+        return Datum(_as_real(wire) if kind == "real" else wire)
+    key, value = (_base(kind.get(part)) == "real" for part in ("key", "value"))
+    if key or value:
+        wire = _with_reals(wire, key, value)
+    return Datum(wire, kind.get("max", 1) != 1)
+
+
+def _base(kind: Any) -> Any:
+    return kind.get("type") if isinstance(kind, dict) else kind
+
+
+def _as_real(atom: Any) -> Any:
+    return float(atom) if isinstance(atom, int) else atom
+
+
+def _with_reals(wire: Any, key: bool, value: bool) -> Any:
+    match wire:
+        case ["map", [*pairs]]:
+            return ["map", [[_as_real(k) if key else k, _as_real(v) if value else v] for k, v in pairs]]
+        case ["set", [*atoms]]:
+            return ["set", [_as_real(atom) for atom in atoms]]
+    return _as_real(wire)
 
 
 def format_atom(atom: Any, *, bare: bool = False) -> str:
@@ -164,7 +186,9 @@ def _text(cell: Cell, data: str) -> str:
         return cell or ""
     if isinstance(cell, Raw):
         return format_json(cell.wire)
-    return format_json(in_order(cell.wire)) if data == "json" else format_datum(cell, bare=data == "bare")
+    if data == "json":
+        return format_json(_exact(in_order(cell.wire)))
+    return format_datum(cell, bare=data == "bare")
 
 
 def _texts(table: Table, style: Style) -> list[list[str]]:
@@ -241,7 +265,7 @@ def _format_html(table: Table, style: Style) -> str:
         out.append(_html_row("th", [_escape(name) for name in table.headings]))
     for row in _texts(table, style):
         named = zip(table.headings, row, strict=True)
-        out.append(_html_row("td", [_anchored(_escape(text), name == "_uuid") for name, text in named]))
+        out.append(_html_row("td", [_html_cell(text, name == "_uuid") for name, text in named]))
     return "".join([*out, "</table>\n"])
 
 
@@ -253,16 +277,31 @@ def _escape(text: str) -> str:
     return text.translate(_ENTITIES)
 
 
-def _anchored(text: str, is_target: bool) -> str:
+def _html_cell(text: str, is_target: bool) -> str:
     """Make each UUID a link to the row that it names, or the place where such links lead."""
-    form = r'<a name="\g<0>">{}</a>' if is_target else r'<a href="#\g<0>">{}</a>'
-    return _UUID.sub(lambda found: found.expand(form).format(found[0][:8]), text)
+    if is_target:
+        return f'<a name="{_escape(text)}">{_escape(text[:8])}</a>'
+    return _UUID.sub(lambda found: f'<a href="#{found[0]}">{found[0][:8]}</a>', _escape(text))
+
+
+def _json_cell(cell: Cell) -> Any:
+    if isinstance(cell, Datum):
+        return _exact(in_order(cell.wire))
+    return cell.wire if isinstance(cell, Raw) else cell
+
+
+def _exact(wire: Any) -> Any:
+    """Reals with 15 digits, or 17 where those are not enough, as the C programs write them."""
+    if isinstance(wire, float):
+        text = f"{wire:.15g}"
+        return orjson.Fragment(text if float(text) == wire else f"{wire:.17g}")
+    return [_exact(member) for member in wire] if isinstance(wire, list) else wire
 
 
 def _format_json(table: Table, style: Style) -> str:
     rows = []
     for row in table.rows:
-        rows.append([in_order(cell.wire) if isinstance(cell, Datum | Raw) else cell for cell in row])
+        rows.append([_json_cell(cell) for cell in row])
     value: dict[str, Any] = {"headings": list(table.headings), "data": rows}
     if table.caption:
         value["caption"] = table.caption

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ovsdb.cli.client_session import CommandError, Session, parse_json
-from ovsdb.table import Datum, Printer, Table, format_json, is_many
+from ovsdb.table import Printer, Table, format_json, read_datum
 
 
 def transact(session: Session, arguments: Sequence[str]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def dump(session: Session, arguments: Sequence[str]) -> Iterator[str]:
 
 def _rows_as_table(session: Session, name: str, columns: list[str], rows: list[dict[str, Any]]) -> Table:
     types = session.columns(name)
-    cells = [[Datum(row[column], is_many(types[column])) for column in columns] for row in rows]
+    cells = [[read_datum(row[column], types[column]) for column in columns] for row in rows]
     # By contents, so that dumps of equal databases compare; random UUIDs only decide between equal rows.
     by = sorted(range(len(columns)), key=lambda n: columns[n] == "_uuid")
     cells.sort(key=lambda row: [_order(row[n].wire) for n in by])

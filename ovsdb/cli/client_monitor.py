@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ovsdb.cli.client_session import CommandError, Following, Session, parse_json
-from ovsdb.table import Cell, Datum, Printer, Table, is_many
+from ovsdb.table import Cell, Printer, Table, read_datum
 from rpc.message import Message, Notification
 
 SELECT = ("initial", "insert", "delete", "modify")
@@ -143,11 +143,11 @@ class _Show:
                 now = datetime.now(UTC)
                 table.timestamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03}"
             types = self._session.columns(watch.table)
-            many = {name: is_many(types[name]) for name in watch.columns}
+            kinds = {name: types[name] for name in watch.columns}
 
-            def cells(values: Mapping[str, Any], many: dict[str, bool] = many) -> list[Cell]:
+            def cells(values: Mapping[str, Any], kinds: dict[str, Any] = kinds) -> list[Cell]:
                 return [
-                    Datum(values[name], several) if name in values else None for name, several in many.items()
+                    read_datum(values[name], kind) if name in values else None for name, kind in kinds.items()
                 ]
 
             for uuid, change in changes.items():
