@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
-from appctl import pidfile, process, vlog
+from appctl import pidfile, process, systemd, vlog
 from appctl.command_line import CliError
 from appctl.daemon_options import Options
 from appctl.user import UserError, become
@@ -57,6 +57,8 @@ class Process:
     def ready(self) -> None:
         """The daemon serves: the parent may return. Detaches from terminal and directory."""
         self.is_ready = True
+        main = os.getppid() if self.options.monitor else os.getpid()  # whose end is the end
+        systemd.notify(f"READY=1\nMAINPID={main}")
         _notify(self._startup)
         self._startup = None
         if self.options.detach:
@@ -75,6 +77,7 @@ class Process:
                 name = signal.strsignal(number)
                 log_signal.warn("terminating with signal %d (%s)", number, name)
                 self._signal = number
+                systemd.notify("STOPPING=1")
                 signal.pthread_sigmask(
                     signal.SIG_BLOCK, FATAL_SIGNALS
                 )  # a second one must not cut the end short
@@ -89,7 +92,7 @@ class Process:
 
 @contextlib.contextmanager
 def started(options: Options) -> Iterator[Process]:
-    """Becomes the daemon: forks, takes the user's identity, makes the pidfile. In the parents it does not
+    """Becomes the daemon: takes the user's identity, forks, makes the pidfile. In the parents it does not
     return.
 
     CliError (exit status 1) where the pidfile or the user cannot be had. An error that nobody foresaw ends
@@ -97,6 +100,11 @@ def started(options: Options) -> Iterator[Process]:
     """
     process.set_name(options.program)
     vlog.set_program(options.program)
+    if options.user is not None:
+        try:
+            become(options.user, datapath=options.datapath)
+        except UserError as refused:
+            raise CliError(str(refused)) from None
     startup = _fork_daemon(options)
     daemon = Process(options, startup)
     number = 0
@@ -105,6 +113,7 @@ def started(options: Options) -> Iterator[Process]:
         signal.pthread_sigmask(signal.SIG_BLOCK, FATAL_SIGNALS)
         with _pidfile(options):
             yield daemon
+        systemd.notify("STOPPING=1")
     except BaseException as raised:
         error = _unwrap(raised)
         if isinstance(error, (CliError, SystemExit)):
@@ -128,12 +137,10 @@ def _unwrap(error: BaseException) -> BaseException:
 @contextlib.contextmanager
 def _pidfile(options: Options) -> Iterator[None]:
     try:
-        if options.user is not None:
-            become(options.user)
         made = (
             pidfile.create(options.pidfile, overwrite=options.overwrite_pidfile) if options.pidfile else None
         )
-    except (pidfile.PidfileError, UserError) as error:
+    except pidfile.PidfileError as error:
         raise CliError(str(error)) from None
     try:
         yield
@@ -207,6 +214,7 @@ def _monitor(options: Options, pid: int) -> int | None:
     while True:
         _, status = os.waitpid(pid, 0)
         text = f"pid {pid} died, {process.describe_status(status)}"
+        vlog.reopen_file()  # it may have been rotated while there was nothing to say
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) in RESTART_SIGNALS):
             log.info("%s, exiting", text)
             os._exit(0)

@@ -30,11 +30,12 @@ class Options:
     monitor: bool = False
     unixctl: str | None = None  # control socket; None: the usual name, "none": no socket
     user: str | None = None  # USER[:GROUP]
+    datapath: bool = False  # --user keeps the capabilities for working on network devices
     keep_output: bool = False  # standard output and error stay open: they are what the program is for
 
 
 def daemon_options(
-    program: str, console: vlog.Level = vlog.Level.INFO, *, keep_output: bool = False
+    program: str, console: vlog.Level = vlog.Level.INFO, *, keep_output: bool = False, datapath: bool = False
 ) -> Callable[[Command], Command]:
     """The daemon and logging options; they reach the function as its keyword argument `daemon: Options`.
 
@@ -58,7 +59,16 @@ def daemon_options(
             path = None if pidfile is None else os.path.join(rundir(), pidfile or f"{program}.pid")
             control = unixctl if unixctl in (None, "none") else os.path.join(rundir(), unixctl)
             options = Options(
-                program, path, overwrite_pidfile, detach, not no_chdir, monitor, control, user, keep_output
+                program,
+                path,
+                overwrite_pidfile,
+                detach,
+                not no_chdir,
+                monitor,
+                control,
+                user,
+                datapath,
+                keep_output,
             )
             return command(daemon=options, **others)
 

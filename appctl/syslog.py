@@ -7,6 +7,7 @@ dropped.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 
@@ -98,3 +99,7 @@ def _parse_target(text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address(host)), int(port)
     except ValueError:
         raise SyslogError(f"{text}: not a numerical IP address and a port") from None
+
+
+with contextlib.suppress(SyslogError):  # the default of --syslog-method
+    set_method(os.environ.get("OVS_SYSLOG_METHOD", "libc"))

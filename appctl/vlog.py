@@ -308,6 +308,12 @@ def _is_in_place() -> bool:
     return False
 
 
+def give_file_to(uid: int, gid: int) -> None:
+    """Let another user, who this process is about to become, own the open file and so reopen it. OSError."""
+    if _state.file >= 0:
+        os.fchown(_state.file, uid, gid)
+
+
 def close_file() -> None:
     """Log to no file until reopen_file()."""
     if _state.file >= 0:

@@ -103,7 +103,7 @@ def _lock_memory() -> None:
 @click.option("--dpdk", is_flag=True, hidden=True)
 @tls_options
 @version_option(PROGRAM)
-@daemon_options(PROGRAM)
+@daemon_options(PROGRAM, datapath=True)
 def cli(
     *,
     daemon: Options,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 import click
@@ -159,6 +160,7 @@ def cli(
     try:
         if daemon.user is not None:
             _become(daemon.user)
+            daemon = replace(daemon, user=None)  # once and for all
         run(
             words,
             style,

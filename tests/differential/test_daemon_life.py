@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -171,3 +172,94 @@ def test_the_switch_daemon_detaches_under_its_own_name(place: Place) -> None:
     assert version.startswith("ovs-vswitchd (Open vSwitch) ")
     place.home.run("/usr/bin/ovs-appctl", "-t", "ovs-vswitchd", "exit")
     wait_until(lambda: not (place.home.path / "ovs-vswitchd.pid").exists(), "the pidfile goes")
+
+
+CAPABILITIES = {"ovsdb-server": 0x4400, "ovs-vswitchd": 0x7C00}  # bind, lock memory; and network devices
+
+
+@pytest.mark.netns  # for root
+@pytest.mark.parametrize("monitor", [[], ["--monitor"]], ids=["alone", "monitored"])
+def test_another_user_keeps_the_capabilities_that_are_needed(place: Place, monitor: list[str]) -> None:
+    for path in (place.home.path, *place.home.path.iterdir()):
+        shutil.chown(path, "nobody")
+    options = ["--user=nobody:nogroup", "--log-file", *monitor]
+    place.server(*options, "-vconsole:off")
+    place.daemon("ovs-vswitchd", "--enable-dummy=override", "-vconsole:off", *options)
+    for name, capabilities in CAPABILITIES.items():
+        pids = [place.pid(name)]
+        if monitor:
+            pids.append(int(status_of(pids[0])["PPid"][0]))
+        for pid in pids:
+            found = status_of(pid)
+            assert set(found["Uid"]) == {"65534"}
+            assert set(found["Gid"]) == {"65534"}
+            assert found["Groups"] == []
+            sets = [int(found[f"Cap{kind}"][0], 16) for kind in ("Prm", "Eff", "Inh", "Bnd", "Amb")]
+            assert sets == [capabilities, capabilities, 0, 0, 0]
+        log = place.home.path / f"{name}.log"
+        log.rename(place.home.path / "rotated")
+        place.home.run("/usr/bin/ovs-appctl", "-t", name, "vlog/reopen")
+        assert log.stat().st_uid == 65534
+
+
+def status_of(pid: int) -> dict[str, list[str]]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: values.split() for name, _, values in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.netns  # for root
+@pytest.mark.parametrize(
+    ("user", "text"),
+    [
+        ("nosuch", "user nosuch not found, aborting."),
+        ("nobody:nosuch", "group nosuch not found, aborting."),
+        (":daemon", "Invalid --user option :daemon (user root is not in group daemon), aborting."),
+    ],
+)
+def test_a_user_that_cannot_be_is_refused(place: Place, user: str, text: str) -> None:
+    started = place.server(f"--user={user}")
+    assert started.status == 1
+    assert started.err.endswith(f"{text}\n")
+    assert not list(place.home.path.glob("*.pid"))
+
+
+def test_standard_streams_may_be_closed(place: Place) -> None:
+    argv: list[str | Path] = [
+        place.programs / "ovsdb-server",
+        "--detach",
+        "--pidfile",
+        "--log-file",
+        place.database,
+    ]
+    shell = 'exec 0<&- 1>&- 2>&-; exec "$@"'
+    done = place.home.run("/bin/sh", "-c", shell, "sh", *argv, f"--remote=punix:{place.home.socket}")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert place.home.run("/usr/bin/ovsdb-client", "list-dbs").stdout == "Open_vSwitch\n_Server\n"
+    fds = {os.readlink(f"/proc/{place.pid('ovsdb-server')}/fd/{number}") for number in (0, 1, 2)}
+    assert fds == {os.devnull}
+
+
+def test_the_monitor_logs_to_the_file_that_was_rotated(place: Place) -> None:
+    first = place.server("--monitor", "--log-file").pid
+    log = place.home.path / "ovsdb-server.log"
+    log.rename(place.home.path / "rotated")
+    place.home.run("/usr/bin/ovs-appctl", "-t", "ovsdb-server", "vlog/reopen")
+    os.kill(first, signal.SIGSEGV)
+    wait_until(lambda: f"pid {first} died" in log.read_text(), "the crash is in the new file")
+    wait_until(lambda: is_listening(place.home.socket), "the restarted server listens")
+
+
+def test_an_overwritten_pidfile_names_the_new_daemon(place: Place) -> None:
+    first = place.server().pid
+    other = create_database(place.home, "other.db")
+    started = place.daemon("ovsdb-server", str(other), "--overwrite-pidfile")
+    second = started.pid
+    try:
+        assert started.status == 0
+        assert second != first
+    finally:  # the C program removes a file that is the other one's
+        os.kill(first, signal.SIGTERM)
+        wait_until(lambda: not alive(first), "the first one ends")
+        if alive(second):
+            os.kill(second, signal.SIGTERM)
+            wait_until(lambda: not alive(second), "the second one ends")

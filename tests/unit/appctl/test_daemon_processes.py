@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -179,3 +180,26 @@ def test_logs_are_written_after_detaching(home: Home) -> None:
     assert home.appctl("vlog/set", "file:dbg").returncode == 0
     home.appctl("version")
     assert "|unixctl|DBG|received request version" in log.read_text()
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["file", "abstract"])
+@pytest.mark.parametrize("options", [[], ["--detach"], ["--detach", "--monitor"]], ids=" ".join)
+def test_the_service_manager_is_told(home: Home, options: list[str], abstract: bool) -> None:
+    name = f"{home.path}/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + name if abstract else name)
+        manager.settimeout(30)
+        home.env["NOTIFY_SOCKET"] = "@" + name if abstract else name
+        argv = [sys.executable, "-m", "tests.kit.sample_daemon", "--pidfile", *options]
+        with subprocess.Popen(argv, env=home.env) as process:
+            try:
+                ready = manager.recv(1000).decode().splitlines()
+                home.wait(lambda: home.files("*.pid"))
+                home.pids.add(home.pid())
+                main = parent(home.pid()) if "--monitor" in options else home.pid()
+                assert ready == ["READY=1", f"MAINPID={main}"]
+                home.wait(lambda: home.appctl("exit").returncode == 0)
+                assert manager.recv(1000) == b"STOPPING=1"
+            finally:
+                if "--detach" not in options:
+                    process.kill()
