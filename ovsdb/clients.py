@@ -39,6 +39,8 @@ class Clients:
         self._connections: dict[Session, Connection] = {}
         self._numbers = itertools.count(1)
         self._refused = 0  # since the last that was let in
+        self.refused = 0  # of all times
+        self.untrusted = 0  # whose TLS handshake failed
 
     def refuses(self, name: str) -> bool:
         """Whether there are too many; the log has a line for the first that is refused, not for each."""
@@ -51,6 +53,7 @@ class Clients:
         if not self._refused:
             log.warn("%s: refused: there are %d sessions, and --max-sessions=%d", name, limit, limit)
         self._refused += 1
+        self.refused += 1
         return True
 
     def name(self, sock: socket.socket | trio.socket.SocketType, *, tls: bool) -> str:
@@ -91,6 +94,10 @@ class Clients:
         finally:
             connection.close()
             self._connections.pop(connection.session, None)
+
+    def backlogs(self) -> list[tuple[str, int]]:
+        """The clients by name, with the bytes that wait for them."""
+        return [(session.name, connection.backlog) for session, connection in self._connections.items()]
 
     def settle(self) -> None:
         """Send what sessions have to say, and close those that are to be disconnected."""

@@ -113,6 +113,11 @@ class Connection:
             self.flush()
             self._settle()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return len(self._unsent or b"") + self.session.queued
+
     def set_probe_interval(self, seconds: float) -> None:
         """How long the client may be silent before it is asked for a sign of life; 0: for ever."""
         if seconds == self._probe_interval:

@@ -26,6 +26,7 @@ from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
+from ovsdb.figures import Figures
 from ovsdb.history import History
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
@@ -125,6 +126,7 @@ class HostedDatabase:
         self.storage = storage
         self.reserved = reserved
         self.history = history or History(database.tables, storage.head)
+        self.figures = Figures()
         self.monitors: dict[Monitor, None] = {}
         self.triggers: TriggerQueue[Transaction] = TriggerQueue()
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
@@ -310,6 +312,7 @@ class HostedDatabase:
         self, transaction: Transaction | None, results: list[Any], changes: Changeset, id_: int
     ) -> None:
         self.database.apply(changes)
+        self.figures.commits += 1
         self.history.append(changes, id_)
         self._updates.clear()
         self.notifications.clear()

@@ -56,6 +56,7 @@ class Hub:
     server_id: str = field(default_factory=new_uuid)
     role: Role = Role()
     limits: Limits = field(default_factory=Limits)
+    make_session: Callable[..., Session] = Session
     links: dict[str, Relay | Backup] = field(default_factory=dict)  # what follows another server, by database
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
     on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
@@ -78,7 +79,7 @@ class Hub:
         self, name: str, *, read_only: bool = False, role: str = "", client_id: str | None = None
     ) -> Session:
         """A client has connected; `name` is for the log."""
-        session = Session(
+        session = self.make_session(
             self, name, self.now, read_only=read_only, role=role, client_id=client_id, limits=self.limits
         )
         self.sessions[session] = None

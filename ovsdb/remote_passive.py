@@ -164,6 +164,7 @@ class PassiveRemote(Remote):
             raise
 
     def _refuse(self, name: str, error: TlsError) -> None:
+        self._clients.untrusted += 1
         with contextlib.suppress(TlsError):
             self._context()
             log_tls.warn("%s: TLS handshake failed: %s", name, error)

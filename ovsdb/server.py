@@ -191,6 +191,14 @@ class Server:
 
     # --- clients
 
+    def backlogs(self) -> list[tuple[str, int]]:
+        """The clients by name, with the bytes that wait for them."""
+        return [] if self._clients is None else self._clients.backlogs()
+
+    def refusals(self) -> tuple[int, int]:
+        """How many clients were beyond the limit, and how many failed in their TLS handshake."""
+        return (0, 0) if self._clients is None else (self._clients.refused, self._clients.untrusted)
+
     def settle(self) -> None:
         """Send what sessions have to say, and close those that are to be disconnected."""
         if self._clients is not None:

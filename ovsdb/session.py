@@ -327,8 +327,12 @@ class Session:
         """Answer a transaction, after all updates up to it."""
         if self.monitors:
             self._flush_monitors()
-        self.reply(result, transaction.request_id, asked=not self.parked)
-        self._unpark(transaction)
+        waited = bool(self.parked) and transaction.key in self.parked
+        self.reply(result, transaction.request_id, asked=not waited)
+        if waited:
+            self._unpark(transaction)
+        else:
+            transaction.database.figures.answered(self._now() - transaction.started)
 
     def refused(self, transaction: Transaction, error: OvsdbError) -> None:
         """Answer a conversion that cannot be made."""

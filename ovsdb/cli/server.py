@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +35,10 @@ from ovsdb.replication import parse_excluded
 from ovsdb.schema import Schema
 from ovsdb.server import Server
 from ovsdb.storage.lockfile import LockError
+from rpc.address import AddressError, TcpListenAddress, parse
+from rpc.errors import ListenError
 from rpc.tls_settings import TlsSettings
+from rpc.trio_io import Listening, listen
 from schemas.files import read_json
 
 PROGRAM = "ovsdb-server"
@@ -88,9 +93,40 @@ def limit_options(function: F) -> F:
     return function
 
 
-async def serve(server: Server, controls: ControlServer, process: Process, command: str | None) -> int:
+def read_metrics_address(text: str) -> TcpListenAddress:
+    """Read --metrics; CliError."""
+    if not all(map(find_spec, ("h11", "prometheus_client"))):
+        raise CliError("--metrics needs the Python packages prometheus-client and h11")
+    try:
+        address = parse(text)
+    except AddressError as e:
+        raise CliError(f"--metrics: {e}") from None
+    if not isinstance(address, TcpListenAddress) or address.tls:
+        raise CliError(f"--metrics: {text}: ptcp:[PORT][:HOST] is expected")
+    return address
+
+
+async def serve_metrics(server: Server, listening: Listening) -> None:
+    """Answer those who ask for figures."""
+    from ovsdb import metrics, metrics_http
+
+    make_body = partial(metrics.format_metrics, metrics.make_registry(server))
+    await metrics_http.serve(listening, metrics.CONTENT_TYPE, make_body)
+
+
+async def serve(
+    server: Server,
+    controls: ControlServer,
+    process: Process,
+    command: str | None,
+    metrics_at: TcpListenAddress | None,
+) -> int:
     """Serve until a signal, the exit command, or the end of `command`; the exit status."""
     status = 0
+    try:
+        metrics_listening = None if metrics_at is None else listen(metrics_at)
+    except ListenError as e:
+        raise CliError(f"--metrics: {e}") from None
 
     async def stop_on_signal() -> None:
         await process.wait_fatal_signal()
@@ -108,6 +144,8 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
         nursery.start_soon(server.run)
         nursery.start_soon(controls.serve)
         nursery.start_soon(stop_on_signal)
+        if metrics_listening is not None:
+            nursery.start_soon(serve_metrics, server, metrics_listening)
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
         process.ready()
@@ -131,6 +169,7 @@ async def serve(server: Server, controls: ControlServer, process: Process, comma
 @click.option("--active", is_flag=True, help="With --sync-from: start active, ready to become a backup.")
 @click.option("--no-authors", is_flag=True, help="Do not write into the log who made a commit.")
 @click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
+@click.option("--metrics", metavar="ptcp:[PORT][:HOST]", help="Serve Prometheus figures at /metrics.")
 @limit_options
 @tls_options
 @version_option(PROGRAM)
@@ -148,6 +187,7 @@ def cli(
     active: bool,
     no_authors: bool,
     disable_file_column_diff: bool,
+    metrics: str | None,
     tls: TlsSettings,
     **limits: int,
 ) -> int:
@@ -165,6 +205,7 @@ def cli(
         configured = Configured(Path(dbdir()) / config_file, Path.cwd())
     elif not texts and not no_dbs:
         texts = [str(Path(dbdir()) / "conf.db")]
+    metrics_at = None if metrics is None else read_metrics_address(metrics)
     role = Role(sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not active)
     with started(daemon) as process:
         hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role, limits=Limits(**limits))
@@ -183,7 +224,7 @@ def cli(
         with ControlServer(commands, daemon.unixctl) as controls:
             control.register(commands, server, configured)
             try:
-                return trio.run(serve, server, controls, process, command)
+                return trio.run(serve, server, controls, process, command, metrics_at)
             finally:
                 hub.close()
 

@@ -221,6 +221,16 @@ class FileStorage:
         self._ready = False
         return FileIOError(self._path, "write failed", cause)
 
+    @property
+    def compacted_at(self) -> float:
+        """When it was compacted last, or opened: monotonic seconds."""
+        return self._compacted_at
+
+    @property
+    def appended(self) -> int:
+        """Records added since then."""
+        return self._commits
+
     def should_compact(self, now: float) -> bool:
         """By ovsdb-server(1): doubled and not small, or a day old; not before 100 commits and 10 minutes."""
         if self._compaction is not None:

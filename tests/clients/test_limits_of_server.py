@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import urllib.request
 from typing import Any
 
 import pytest
@@ -97,3 +99,38 @@ def send_until_refused(server: Daemon, good: SocketClient, silent: socket.socket
             call(good, "echo")  # it has had its turn
             quiet += 1
     return sent
+
+
+def test_metrics_are_served_beside_the_database() -> None:
+    with peers.our_ovsdb_server(None, "--metrics=ptcp:0:127.0.0.1") as server:
+        client = SocketClient(server.home.socket)
+        insert = {"op": "insert", "table": "QoS", "row": {"type": "x"}}
+        assert call(client, "transact", "Open_vSwitch", insert)["error"] is None
+        [port] = re.findall(r"metrics on port (\d+)", server.output())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        assert 'ovsdb_commits_total{database="Open_vSwitch"} 1.0' in lines
+        assert 'ovsdb_rows{database="Open_vSwitch",table="QoS"} 1.0' in lines
+        assert 'ovsdb_records_since_compaction{database="Open_vSwitch"} 1.0' in lines
+        [size] = [
+            line.split()[1] for line in lines if line.startswith('ovsdb_file_bytes{database="Open_vSwitch"}')
+        ]
+        assert float(size) == server.databases[0].stat().st_size
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("tcp:127.0.0.1:1", "ptcp:[PORT][:HOST] is expected"),
+        ("pssl:0", "ptcp:[PORT][:HOST] is expected"),
+        ("nonsense", "--metrics: "),
+        ("ptcp:0:192.0.2.1", "--metrics: "),
+    ],
+)
+def test_a_wrong_address_for_metrics_is_told(address: str, complaint: str) -> None:
+    with peers.home() as place:
+        done = place.run(peers.OUR_BIN / "ovsdb-server", "--no-dbs", f"--metrics={address}", check=False)
+        assert done.returncode == 1
+        assert complaint in done.stderr
+        assert "Traceback" not in done.stderr
