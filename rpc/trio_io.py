@@ -91,7 +91,10 @@ class Listening:
 
     def close(self) -> None:
         """Stops listening, and removes the socket's file if it is still ours."""
-        self.listener.socket.close()
+        if trio.lowlevel.in_trio_run():
+            self.listener.socket.close()  # whoever waits for it is told
+        elif (fd := self.listener.socket.detach()) >= 0:
+            os.close(fd)
         if self.unlink is None:
             return
         path, device, inode = self.unlink

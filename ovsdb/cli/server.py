@@ -123,10 +123,7 @@ async def serve(
 ) -> int:
     """Serve until a signal, the exit command, or the end of `command`; the exit status."""
     status = 0
-    try:
-        metrics_listening = None if metrics_at is None else listen(metrics_at)
-    except ListenError as e:
-        raise CliError(f"--metrics: {e}") from None
+    complaint = ""
 
     async def stop_on_signal() -> None:
         await process.wait_fatal_signal()
@@ -144,10 +141,15 @@ async def serve(
         nursery.start_soon(server.run)
         nursery.start_soon(controls.serve)
         nursery.start_soon(stop_on_signal)
-        if metrics_listening is not None:
-            nursery.start_soon(serve_metrics, server, metrics_listening)
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
+        if metrics_at is not None:
+            try:
+                nursery.start_soon(serve_metrics, server, listen(metrics_at))
+            except ListenError as e:
+                complaint = f"--metrics: {e}"
+                nursery.cancel_scope.cancel()
+                await trio.lowlevel.checkpoint()
         process.ready()
         log.info("%s (Open vSwitch) %s", PROGRAM, OVS_COMPAT_VERSION)
         if command is not None:
@@ -155,6 +157,8 @@ async def serve(
         await server.stopping.wait()
         await trio.sleep(0.01)  # for the answer to "exit"
         nursery.cancel_scope.cancel()
+    if complaint:
+        raise CliError(complaint)
     return status
 
 
