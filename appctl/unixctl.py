@@ -156,10 +156,11 @@ class ControlServer:
         if self._listening is None:
             return
         complaint = ""
-        async with trio.open_nursery() as nursery:
+        # Closed here, under trio: afterwards it could not be.
+        async with self._listening.listener as listener, trio.open_nursery() as nursery:
             while True:
                 try:
-                    stream = await self._listening.listener.accept()
+                    stream = await listener.accept()
                 except trio.ClosedResourceError:
                     return
                 except OSError as error:  # no descriptor left, for instance

@@ -94,7 +94,7 @@ class ServerTls:
                 log.warn("Peer certificate validation disabled (this is a security risk)")
 
     def _make(self, settings: TlsSettings) -> Tls:
-        return Tls(settings, lambda text: log.err("%s", text))
+        return Tls(settings, lambda text: log.err("%s", text), lambda text: log.info("%s", text))
 
     def watch_expiry(self, now: datetime | None = None) -> None:
         """Log, once a day, that the server's own certificate is about to expire or has expired."""

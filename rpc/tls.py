@@ -167,10 +167,16 @@ def describe(error: OSError) -> str:
 class Tls:
     """The contexts of one program."""
 
-    def __init__(self, settings: TlsSettings, log: Callable[[str], None] = lambda text: None) -> None:
-        """`log` is told what is wrong with files that were changed."""
+    def __init__(
+        self,
+        settings: TlsSettings,
+        warn: Callable[[str], None] = lambda text: None,
+        inform: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """`warn` is told what is wrong with files that were changed, `inform` what became of a bootstrap."""
         self.settings = settings
-        self._log = log
+        self._warn = warn
+        self._inform = inform
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._seen: dict[bool, object] = {}  # what the files looked like when the context was made
 
@@ -183,7 +189,7 @@ class Tls:
             except TlsError as error:
                 if server not in self._contexts:
                     raise
-                self._log(f"{error}; the old files' contents stay in use")
+                self._warn(f"{error}; the old files' contents stay in use")
             self._seen[server] = looks
         return self._contexts[server]
 
@@ -213,29 +219,30 @@ class Tls:
         """Whether this connection to a server serves to get its CA certificate, and for nothing else."""
         return bool(self.settings.bootstrap_ca_cert) and not self.settings.ca_cert and not sock.verified
 
-    def bootstrap(self, sock: TlsSocket) -> str:
-        """Save the CA certificate that a server has sent; what was done, for the log. TlsError."""
+    def bootstrap(self, sock: TlsSocket) -> None:
+        """Save the CA certificate that a server has sent, unless the file is there by now. TlsError."""
         path = self.settings.bootstrap_ca_cert
-        if os.path.exists(path):
-            return f"reading CA cert {path} created by another process"
+        if not os.path.exists(path) and self._save_ca(sock, path):
+            self._inform(f"successfully bootstrapped CA cert to {path}")
+        else:
+            self._inform(f"reading CA cert {path} created by another process")
+
+    def _save_ca(self, sock: TlsSocket, path: str) -> bool:
+        """False where somebody else was faster."""
         chain = sock.chain()
         if not chain or not _is_self_signed(chain[-1]):
             raise TlsError("could not bootstrap CA cert: the server does not send a CA certificate")
-        pem = ssl.DER_cert_to_PEM_cert(chain[-1])
-        partial = f"{path}.{os.getpid()}.tmp"
         try:
-            try:
-                with open(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444), "w") as file:
-                    file.write(pem)
-                os.link(partial, path)  # whoever finds the file finds all of it, and what is there stays
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(partial)
+            with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path) or ".") as file:
+                file.write(ssl.DER_cert_to_PEM_cert(chain[-1]))
+                file.flush()
+                os.chmod(file.name, 0o444)
+                os.link(file.name, path)  # whoever finds it finds all of it, and what is there stays
         except FileExistsError:
-            return f"reading CA cert {path} created by another process"
+            return False
         except OSError as error:
             raise TlsError(f"could not bootstrap CA cert: {path}: {describe(error)}") from None
-        return f"successfully bootstrapped CA cert to {path}"
+        return True
 
 
 def _look(path: str) -> object:

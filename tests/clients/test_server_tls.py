@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -263,6 +264,40 @@ def test_it_connects_to_a_manager_over_tls_and_comes_back(place: Home, ca: Autho
                     manager.settimeout(20)
                     manager.sendall(ECHO)
                     assert b'"x"' in manager.recv(1000)
+
+
+def test_the_server_bootstraps_the_ca_certificate_of_its_manager(place: Home, ca: Authority) -> None:
+    manager, identity, made = ca.issue("manager"), ca.issue("server"), place.path / "made.pem"
+    chain = place.path / "chain.pem"
+    chain.write_bytes(manager.certificate.read_bytes() + ca.certificate.read_bytes())
+    server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca.certificate))
+    server_context.load_cert_chain(chain, manager.key)
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    options = ["-p", str(identity.key), "-c", str(identity.certificate), f"--bootstrap-ca-cert={made}"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        remote = f"--remote=ssl:127.0.0.1:{listener.getsockname()[1]}"
+        with peers.our_ovsdb_server(place, remote, *options) as server:
+            with server_context.wrap_socket(listener.accept()[0], server_side=True) as first:
+                assert first.recv(1000) == b""
+            with server_context.wrap_socket(listener.accept()[0], server_side=True) as second:
+                second.settimeout(20)
+                second.sendall(ECHO)
+                assert b'"x"' in second.recv(1000)
+            logged(server, f"|stream_ssl|INFO|successfully bootstrapped CA cert to {made}")
+    assert made.read_text().split() == ca.certificate.read_text().split()
+
+
+def test_clients_that_do_nothing_do_not_hold_up_the_end(place: Home, ca: Authority) -> None:
+    with peers.our_ovsdb_server(place, LISTEN, *ca.issue("server").options()) as server:
+        port = port_of(server)
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20),
+            connect(port, ca.issue("client")) as idle,
+        ):
+            idle.sendall(ECHO)
+            assert idle.recv(1) == b"{"
+            assert server.terminate() == -signal.SIGTERM
 
 
 def test_without_verification_anybody_gets_in_and_the_log_warns(place: Home, ca: Authority) -> None:

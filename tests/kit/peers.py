@@ -181,6 +181,8 @@ def daemon(
         yield running
     finally:
         _stop(process)
+    if process.returncode == -signal.SIGABRT:  # a mistake of ours that shows at the end only
+        raise PeerError(f"{name} aborted:\n{running.output()}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
