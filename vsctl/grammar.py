@@ -81,6 +81,7 @@ MODULES = {
     ),
     "vsctl.declared": ("export", "apply", "diff"),
     "vsctl.unconfirmed": ("confirm",),
+    "vsctl.doctor.command": ("doctor",),
     "vsctl.records": (
         *("list", "find", "get", "set", "add", "remove", "clear", "create", "destroy"),
         *("wait-until", "comment"),
