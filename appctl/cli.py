@@ -12,10 +12,11 @@ from typing import NoReturn
 import click
 
 from appctl import command_line
-from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call
+from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call, call_json
 from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
 from appctl.log_options import log_options
 from appctl.vlog import Level
+from rpc.jsonvalue import Json
 
 PROGRAM = "ovs-appctl"
 
@@ -28,10 +29,14 @@ PROGRAM = "ovs-appctl"
 )
 @click.option("-t", "--target", default=DEFAULT_TARGET, help="Pidfile or socket to contact.")
 @click.option("-T", "--timeout", metavar="SECS", help="Wait at most so long for an answer.")
+@click.option("-f", "--format", "format_", metavar="FORMAT", help="Show answers as text or json.")
+@click.option("--pretty", is_flag=True, help="With --format=json: a line for each member.")
 @version_option(PROGRAM)
 @log_options(PROGRAM, Level.WARN)
 @click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
-def cli(*, target: str, timeout: str | None, words: tuple[str, ...]) -> None:
+def cli(
+    *, target: str, timeout: str | None, format_: str | None, pretty: bool, words: tuple[str, ...]
+) -> None:
     """Command a running Open vSwitch daemon, and show what it answers.
 
     \b
@@ -47,8 +52,12 @@ def cli(*, target: str, timeout: str | None, words: tuple[str, ...]) -> None:
         set_alarm(timeout)
     if not words:
         raise CliError("at least one non-option argument is required (use --help for help)")
+    as_json = _wants_json(format_, pretty)
     try:
-        sys.stdout.write(call(target, words[0], words[1:]))
+        if as_json:
+            sys.stdout.write(_format(call_json(target, words[0], words[1:]), pretty))
+        else:
+            sys.stdout.write(call(target, words[0], words[1:]))
     except TargetError as error:
         raise CliError(str(error)) from None
     except CommandRefused as error:
@@ -56,6 +65,25 @@ def cli(*, target: str, timeout: str | None, words: tuple[str, ...]) -> None:
         text = str(error)
         sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
         raise CliError(f"{target}: server returned an error", 2) from None
+
+
+def _wants_json(format_: str | None, pretty: bool) -> bool:
+    if (format_ or "text").lower() not in ("text", "json"):
+        raise CliError(f"value {format_} on -f or --format is invalid (use --help for help)")
+    as_json = (format_ or "").lower() == "json"
+    if pretty and not as_json:
+        raise CliError("--pretty is supported with --format json only")
+    return as_json
+
+
+def _format(answer: Json, pretty: bool) -> str:
+    import orjson
+
+    from rpc.pretty import format_pretty
+
+    if pretty:
+        return format_pretty(answer) + "\n"
+    return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

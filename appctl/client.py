@@ -13,6 +13,7 @@ from appctl.directories import rundir
 from rpc.address import UnixAddress
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError, Timeout
+from rpc.jsonvalue import Json
 
 DEFAULT_TARGET = "ovs-vswitchd"
 
@@ -39,9 +40,23 @@ def find_socket(target: str) -> str:
 
 def call(target: str, command: str, args: Sequence[str], deadline: float | None = None) -> str:
     """The daemon's answer to `command`. TargetError, CommandRefused; Timeout after `deadline` (monotonic)."""
+    answer = _call(target, command, args, deadline, json=False)
+    if answer is not None and not isinstance(answer, str):
+        raise TargetError(f"{find_socket(target)}: answered with something else than text")
+    return answer or ""
+
+
+def call_json(target: str, command: str, args: Sequence[str], deadline: float | None = None) -> Json:
+    """The same, asked for as JSON; what is text comes as {"reply-format": "plain", "reply": text}."""
+    return _call(target, command, args, deadline, json=True)
+
+
+def _call(target: str, command: str, args: Sequence[str], deadline: float | None, *, json: bool) -> Json:
     path = find_socket(target)
     try:
         with Connection.open(UnixAddress(path), deadline) as connection:
+            if json:
+                connection.call("set-options", ["--format", "json"], deadline)
             answer = connection.call(command, list(args), deadline)
     except ConnectError as error:
         raise TargetError(f'cannot connect to "{path}" ({error.reason})') from None
@@ -50,6 +65,4 @@ def call(target: str, command: str, args: Sequence[str], deadline: float | None 
     except (ConnectionLost, Timeout) as error:
         reason = "Connection timed out" if isinstance(error, Timeout) else error.reason
         raise TargetError(f"{path}: transaction error ({reason})") from None
-    if answer is not None and not isinstance(answer, str):
-        raise TargetError(f"{path}: answered with something else than text")
-    return answer or ""
+    return answer

@@ -26,6 +26,8 @@ from rpc.trio_io import Listening, MessageStream, listen
 Handler = Callable[[list[str]], str | Awaitable[str]]
 MAX_REQUEST = 16 << 20  # bytes; commands are short
 RETRY_SECONDS = 1.0  # until it is tried again to accept where no descriptor was left
+SET_OPTIONS = "set-options"
+FORMATS = ("text", "json")
 LAST_WORDS = 2.0  # seconds that an answer may take to be sent when the daemon ends
 log = vlog.module("unixctl")
 
@@ -52,6 +54,8 @@ class Commands:
         self.program = program
         self._commands: dict[str, ControlCommand] = {}
         self.register("list-commands", "", 0, 0, lambda _: self.format_list())
+        # Of the connection, not of the daemon: ControlServer acts on it.
+        self.register(SET_OPTIONS, "[--format text|json]", 1, 2, lambda _: "")
         self.register("version", "", 0, 0, lambda _: format_version(program))
         _register_vlog(self)
 
@@ -80,6 +84,29 @@ class Commands:
             raise CommandError(f'"{name}" command has non-string argument')
         answer = command.handler(words)
         return await answer if inspect.isawaitable(answer) else answer
+
+
+@dataclass
+class Options:
+    """What a client has asked for its connection with "set-options"."""
+
+    json: bool = False  # answers are JSON
+
+    def set(self, params: Sequence[Json]) -> None:
+        """Take the parameters of "set-options"; CommandError."""
+        match params:
+            case ["--format", str(name)] if name.lower() in FORMATS:
+                self.json = name.lower() == "json"
+            case [str(option)] if option.lower() in (f"--format={name}" for name in FORMATS):
+                self.json = option.lower() == "--format=json"
+            case []:
+                raise CommandError(f'"{SET_OPTIONS}" command requires at least 1 arguments')
+            case _:
+                raise CommandError(f"invalid options: {' '.join(map(str, params))}")
+
+    def wrap(self, text: str) -> Json:
+        """An answer, which is text, as the client wants it."""
+        return {"reply-format": "plain", "reply": text} if self.json else text
 
 
 def _register_vlog(commands: Commands) -> None:
@@ -175,29 +202,33 @@ class ControlServer:
     async def _serve_client(self, stream: trio.SocketStream) -> None:
         async with stream:
             messages = MessageStream(stream, MAX_REQUEST)
+            options = Options()
             try:
                 while True:
                     message = await messages.receive()
                     if not isinstance(message, Request):
                         log.warn("received unexpected message that is no request")
                         return
-                    answer = await self._answer(message)
+                    answer = await self._answer(message, options)
                     # It may have been the command that ends the daemon: the answer goes out all the same.
                     with trio.move_on_after(LAST_WORDS, shield=True):
                         await messages.send(answer)
             except ConnectionLost as error:
                 log.dbg("control connection ended: %s", error.reason)
 
-    async def _answer(self, request: Request) -> bytes:
+    async def _answer(self, request: Request, options: Options) -> bytes:
         log.dbg("received request %s%s, id=%s", request.method, request.params, request.id)
         try:
+            if request.method == SET_OPTIONS:
+                options.set(request.params)
+                return encode_result("", request.id)
             text = await self._commands.run(request.method, request.params)
         except CommandError as error:
             return encode_error(_end_line(str(error)), request.id)
         except Exception as error:
             log.exception('"%s" command failed', request.method)
             return encode_error(f"internal error: {error!r}\n", request.id)
-        return encode_result(_end_line(text), request.id)
+        return encode_result(options.wrap(_end_line(text)), request.id)
 
 
 def _end_line(text: str) -> str:

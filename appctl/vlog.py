@@ -114,8 +114,10 @@ class Module:
             return
         self.log(Level.WARN, text, *args)
 
-    def info(self, text: str, *args: object) -> None:
+    def info(self, text: str, *args: object, limit: RateLimit | None = None) -> None:
         """Worth knowing when a problem is looked into."""
+        if limit is not None and self.limited and not self._admit(Level.INFO, limit):
+            return
         self.log(Level.INFO, text, *args)
 
     def dbg(self, text: str, *args: object) -> None:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping, Set
 from pathlib import Path
 
-from appctl import vlog
+from appctl import coverage, vlog
 from appctl.unixctl import CommandError, Commands
 from ovsdb import control_roles
 from ovsdb.config_file import ConfigError
 from ovsdb.configure import Configured, load_config
-from ovsdb.control_roles import check_no_file
+from ovsdb.control_roles import BAD_INTERVAL, check_no_file, parse_milliseconds
+from ovsdb.engine.row import Row
 from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub, HubError
 from ovsdb.remotes import RemoteError
@@ -23,6 +24,7 @@ from ovsdb.storage.base import StorageError
 from ovsdb.storage.file import FileStorage
 from ovsdb.storage.reader import ClusteredError
 
+NO_COUNTERS = "performance counter is not supported on this platform\n"
 log = vlog.module("ovsdb_server")
 
 
@@ -83,9 +85,16 @@ def register(commands: Commands, server: Server, configured: Configured | None =
         ("ovsdb-server/reconnect", "", 0, 0, control.reconnect),
         ("ovsdb-server/reload", "", 0, 0, control.reload),
         ("ovsdb-server/get-db-storage-status", "DB", 1, 1, control.storage_status),
+        ("ovsdb-server/disable-monitor-cond", "", 0, 0, control.disable_monitor_cond),
+        ("ovsdb-server/set-relay-source-probe-interval", "", 1, 1, control.set_relay_probe_interval),
+        ("ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, control.set_tlog),
+        ("ovsdb-server/tlog-list", "", 0, 0, control.list_tlog),
+        ("ovsdb-server/perf-counters-show", "", 0, 0, lambda _: NO_COUNTERS),
+        ("ovsdb-server/perf-counters-clear", "", 0, 0, lambda _: ""),
         ("ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, control.trim_on_compaction),
     ):
         commands.register(name, usage, least, most, handler)
+    coverage.register(commands)
     control_roles.register(commands, server, configured)
 
 
@@ -193,6 +202,50 @@ class Control:
             raise CommandError("invalid argument")
         return ""
 
+    def disable_monitor_cond(self, args: list[str]) -> str:
+        """Know no conditional monitors any more; clients connect anew."""
+        self._hub.disable_monitor_cond()
+        self._server.disconnect_all("user ran ovsdb-server/disable-monitor-cond")
+        return ""
+
+    def set_relay_probe_interval(self, args: list[str]) -> str:
+        """How long the source of a relay may be silent, in milliseconds."""
+        check_no_file(self._configured)
+        seconds = parse_milliseconds(args[0])
+        if seconds is None:
+            return BAD_INTERVAL
+        self._hub.set_relay_probe_interval(seconds)
+        self._server.reconfigure()
+        return ""
+
+    def set_tlog(self, args: list[str]) -> str:
+        """Log what happens to a table, or no longer."""
+        name, switch = args
+        if switch.lower() not in ("on", "off"):
+            raise CommandError("invalid command argument")
+        parts = [part for part in name.split(":") if part]
+        if len(parts) != 2:
+            raise CommandError("invalid DB:TABLE argument")
+        hosted = self._hub.databases.get(parts[0])
+        if hosted is None:
+            raise CommandError("no such database")
+        if parts[1] not in hosted.tables:
+            raise CommandError("no such table")
+        if switch.lower() == "on":
+            hosted.logged.add(parts[1])
+        else:
+            hosted.logged.discard(parts[1])
+        return ""
+
+    def list_tlog(self, args: list[str]) -> str:
+        """Which tables are logged."""
+        lines = [f"{'database':<16}{'table':<28}logging", f"{'--------':<16}{'-----':<28}-------"]
+        for name, hosted in sorted(self._hub.databases.items()):
+            lines.append(f"{name:<16} ")
+            for table in sorted(hosted.tables):
+                lines.append(f"{'':16}{table:<27} {'ON' if table in hosted.logged else 'OFF'}")
+        return "\n".join(lines) + "\n"
+
     def show_memory(self, args: list[str]) -> str:
         """Counts in the form of the C server."""
         counts = {
@@ -201,21 +254,31 @@ class Control:
             "monitors": 0,
             "n-weak-refs": 0,
             "sessions": len(self._hub.sessions),
+            "triggers": 0,
+            "txn-history": 0,
+            "txn-history-atoms": 0,
         }
         for hosted in self._hub.databases.values():
             counts["monitors"] += len(hosted.monitors)
+            counts["triggers"] += len(hosted.triggers)
+            if hosted.source is not None:  # as the C server, which keeps none for other databases
+                commits, atoms = hosted.history.size(_count_row)
+                counts["txn-history"] += commits
+                counts["txn-history-atoms"] += atoms
             for table in hosted.tables.values():
-                counts["cells"] += len(table.rows) * len(table.columns)
+                counts["cells"] += len(table.rows) * len(table.by_name)
                 counts["n-weak-refs"] += sum(map(len, table.weak_referrers.values()))
-                counts["atoms"] += sum(
-                    _count_atoms(value) for row in table.rows.values() for value in row.values
-                )
-        backlog = sum(session.queued for session in self._hub.sessions)
-        history = sum(hosted.history.rows() for hosted in self._hub.databases.values())
-        counts |= {"triggers": sum(len(hosted.triggers) for hosted in self._hub.databases.values())}
-        counts |= {"backlog": backlog, "history-rows": history}
-        shown = [f"{name}:{n}" for name, n in counts.items() if n or name not in ("sessions", "triggers")]
+                counts["atoms"] += sum(map(_count_row, table.rows.values()))
+        counts["backlog"] = sum(session.queued for session in self._hub.sessions)
+        counts["history-rows"] = sum(hosted.history.rows() for hosted in self._hub.databases.values())
+        always = ("atoms", "cells", "monitors", "n-weak-refs")
+        shown = [f"{name}:{n}" for name, n in counts.items() if n or name in always]
         return " ".join(shown + self._hub.limits.lines()) + "\n"
+
+
+def _count_row(row: Row) -> int:
+    """Its atoms, with _uuid and _version."""
+    return 2 + sum(map(_count_atoms, row.values))
 
 
 def _count_atoms(value: object) -> int:

@@ -16,13 +16,19 @@ from ovsdb.hub import Hub
 from ovsdb.replication import format_database_status, format_excluded, format_status, parse_excluded
 from ovsdb.server import Server
 
-NUMBER = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
+BAD_INTERVAL = "Invalid probe interval, integer value expected"
 
 
 def check_no_file(configured: Configured | None) -> None:
     """Raise CommandError if a configuration file says what a command wants to change."""
     if configured is not None:
         raise CommandError(f"Update the {configured.path} and use ovsdb-server/reload instead")
+
+
+def parse_milliseconds(text: str) -> float | None:
+    """An interval in seconds, not below 0; None if the text is no number."""
+    return max(int(text), 0) / 1000 if NUMBER.fullmatch(text) else None
 
 
 def register(commands: Commands, server: Server, configured: Configured | None) -> None:
@@ -79,9 +85,10 @@ class Roles:
 
     def set_probe_interval(self, args: list[str]) -> str:
         """How long the active server may be silent, in milliseconds."""
-        if not NUMBER.fullmatch(args[0]):
-            return "Invalid probe interval, integer value expected"
-        self._change(probe_interval=max(int(args[0]), 0) / 1000)
+        seconds = parse_milliseconds(args[0])
+        if seconds is None:
+            return BAD_INTERVAL
+        self._change(probe_interval=seconds)
         return ""
 
     def set_excluded(self, args: list[str]) -> str:

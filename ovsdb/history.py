@@ -7,9 +7,10 @@ that what is kept is bounded by what changed, never by who is slow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ovsdb.engine.changes import Changeset, merge
+from ovsdb.engine.row import Row
 from ovsdb.engine.table import Table
 from ovsdb.limits import Limits
 
@@ -101,6 +102,15 @@ class History:
     def rows(self) -> int:
         """How many row changes are kept."""
         return sum(entry.rows for entry in self._entries)
+
+    def size(self, count: Callable[[Row], int]) -> tuple[int, int]:
+        """How many entries there are, and what `count` says of the rows in them, before and after."""
+        total = 0
+        for entry in self._entries:
+            for changes in entry.changes.tables.values():
+                for change in changes.values():
+                    total += sum(count(row) for row in (change.old, change.new) if row is not None)
+        return len(self._entries), total
 
     def is_long(self) -> bool:
         """Whether `trim` has something to do."""

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
-from appctl import vlog
+from appctl import coverage, vlog
 from ovsdb.authorship import append_author
 from ovsdb.engine.changes import Changeset
 from ovsdb.engine.convert import check_name, convert
@@ -43,6 +43,7 @@ from ovsdb.storage.base import (
     new_id,
 )
 from ovsdb.storage.file import FileStorage
+from ovsdb.tlog import log_changes
 from ovsdb.trigger import TriggerQueue
 from rpc.jsonvalue import encode
 
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
 HOLDS_NOTHING = Context()
 CHANGING = frozenset(("insert", "update", "mutate", "delete", "commit"))  # what a relay does not do itself
+COMMITS = coverage.counter("ovsdb_commit")
+WAITS = coverage.counter("ovsdb_wait")
+CONVERSIONS = coverage.counter("ovsdb_convert")
 log = vlog.module("ovsdb_server")
 
 
@@ -139,6 +143,7 @@ class HostedDatabase:
         self.available = True  # a relay: its schema is known
         self.read_only = False  # for clients: it is a backup
         self.source: Source | None = None  # where transactions of a relay go
+        self.logged: set[str] = set()  # tables of which every change is logged
         self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
         # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
@@ -222,6 +227,7 @@ class HostedDatabase:
         blocked = outcome.blocked
         if blocked is not None:
             deadline = None if blocked.timeout_ms is None else transaction.started + blocked.timeout_ms / 1000
+            WAITS.count()
             self.triggers.park(transaction, blocked.tables, deadline)
             if deadline is not None:
                 self._on_deadline(deadline)
@@ -311,8 +317,11 @@ class HostedDatabase:
     def _commit(
         self, transaction: Transaction | None, results: list[Any], changes: Changeset, id_: int
     ) -> None:
+        COMMITS.count()
         self.database.apply(changes)
         self.figures.commits += 1
+        if self.logged:
+            log_changes(self.tables, changes, self.logged)
         self.history.append(changes, id_)
         self._updates.clear()
         self.notifications.clear()
@@ -431,7 +440,9 @@ class HostedDatabase:
 
         Positions in the old history mean nothing in the new: who has a monitor or a transaction here is told.
         """
+        CONVERSIONS.count()
         self.database = database
+        self.logged &= database.tables.keys()
         keep_rows = self.history.keep_rows
         self.history = History(database.tables, self.storage.head)
         self.history.keep_rows = keep_rows

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
+from appctl import coverage
 from ovsdb.engine.database import Database
 from ovsdb.engine.row import new_uuid
 from ovsdb.hosted import HostedDatabase
@@ -28,6 +29,7 @@ from ovsdb.storage.unbacked import UnbackedStorage
 from rpc.reconnect import Timing
 
 SERVER_DATABASE = "_Server"
+SESSIONS = coverage.counter("ovsdb_session")
 
 
 class HubError(Exception):
@@ -57,6 +59,8 @@ class Hub:
     role: Role = Role()
     limits: Limits = field(default_factory=Limits)
     make_session: Callable[..., Session] = Session
+    relay_timing: Timing = TIMING
+    knows_monitor_cond: bool = True
     links: dict[str, Relay | Backup] = field(default_factory=dict)  # what follows another server, by database
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
     on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
@@ -82,8 +86,13 @@ class Hub:
         session = self.make_session(
             self, name, self.now, read_only=read_only, role=role, client_id=client_id, limits=self.limits
         )
+        SESSIONS.count()
         self.sessions[session] = None
         return session
+
+    def disable_monitor_cond(self) -> None:
+        """Be as a server that does not know conditional monitors: for tests of clients."""
+        self.knows_monitor_cond = False
 
     def forget(self, session: Session) -> None:
         """A session has closed."""
@@ -126,13 +135,13 @@ class Hub:
         """Load a database, without serving it yet; OvsdbError."""
         return HostedDatabase.load(storage, self.changed, self._waits, self._converted, self._describe_anew)
 
-    def add_relay(self, name: str, sources: str, timing: Timing = TIMING) -> HostedDatabase:
+    def add_relay(self, name: str, sources: str, timing: Timing | None = None) -> HostedDatabase:
         """Serve what another server has under this name; HubError if one of that name is there.
 
         `sources` are connection methods, with commas between them. The schema comes with the connection.
         """
         self._check_new(name)
-        hosted = self.make_relay(name, sources, timing)
+        hosted = self.make_relay(name, sources, timing or self.relay_timing)
         self.admit(hosted)
         return hosted
 
@@ -152,6 +161,13 @@ class Hub:
         hosted.source = Relay(hosted, sources, self.server_id, timing)
         return hosted
 
+    def set_relay_probe_interval(self, seconds: float) -> None:
+        """How long the sources of relays may be silent; they are connected to anew."""
+        self.relay_timing = replace(self.relay_timing, probe_interval=seconds)
+        for name, link in list(self.links.items()):
+            if isinstance(link, Relay):
+                self.move_relay(self.databases[name], link.sources, self.relay_timing)
+
     def move_relay(self, hosted: HostedDatabase, sources: str, timing: Timing) -> None:
         """Let a relay follow another source; what waits for the old one waits for the new one."""
         old = self.links[hosted.name]
@@ -162,6 +178,8 @@ class Hub:
         self.follow(hosted, relay)
 
     def _check_new(self, name: str) -> None:
+        if name.startswith("_"):
+            raise HubError(f'ovsdb error: {name}: names beginning with "_" are reserved')
         if name in self.databases:
             raise HubError(f"ovsdb error: {name}: duplicate database name")
 

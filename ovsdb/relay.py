@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from appctl import coverage
 from ovsdb.engine.contents import Selection, record_of_difference
 from ovsdb.engine.database import Database
 from ovsdb.follower import NO_ID, Follower
@@ -19,6 +20,7 @@ from rpc.message import Reply
 from rpc.reconnect import Timing
 
 TIMING = Timing(probe_interval=120.0)
+FORWARDED = coverage.counter("ovsdb_forward")
 
 
 class Relay:
@@ -89,6 +91,7 @@ class Relay:
             else:
                 transaction.session.failed(transaction, reply.error)
 
+        FORWARDED.count()
         params = [self._hosted.name, *transaction.operations]
         self._sent[transaction] = self.follower.forward("transact", params, answered)
 

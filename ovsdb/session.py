@@ -178,7 +178,7 @@ class Session:
 
     def _handle_request(self, method: str, params: Params, request_id: Json) -> None:
         handler = _METHODS.get(method)
-        if handler is None:
+        if handler is None or (method.startswith("monitor_cond") and not self._hub.knows_monitor_cond):
             self.reply_error("unknown method", request_id)
             return
         try:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from rpc.pretty import format_pretty
+
 FORMATS = ("table", "list", "html", "csv", "json")
 DATA_FORMATS = ("string", "bare", "json")
 
@@ -122,7 +124,7 @@ def format_json(value: Any, *, pretty: bool = False) -> str:
     plain = _plain(value)
     if not pretty:
         return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
-    return _pretty(plain, 0)
+    return format_pretty(plain)
 
 
 def in_order(wire: Any) -> Any:
@@ -166,19 +168,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(member) for name, member in value.items()}
     return value
-
-
-def _pretty(value: Any, depth: int) -> str:
-    indent = "\n" + "  " * (depth + 1)
-    if isinstance(value, list) and value:
-        return "[" + ",".join(indent + _pretty(member, depth + 1) for member in value) + "]"
-    if isinstance(value, dict) and value:
-        members = (
-            f"{indent}{orjson.dumps(name).decode()}: {_pretty(value[name], depth + 1)}"
-            for name in sorted(value)
-        )
-        return "{" + ",".join(members) + "}"
-    return orjson.dumps(value).decode()
 
 
 def _text(cell: Cell, data: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from appctl.unixctl import CommandError, Commands
+from appctl.unixctl import CommandError, Commands, Options
 from rpc.jsonvalue import Json
 
 
@@ -52,3 +52,20 @@ def test_commands_are_listed_with_their_usage() -> None:
 
 def test_the_version_is_one_line() -> None:
     assert run("version") == "prog (Open vSwitch) 3.1.0"
+
+
+def test_a_client_can_ask_for_json() -> None:
+    options = Options()
+    assert options.wrap("text\n") == "text\n"
+    options.set(["--format", "json"])
+    assert options.wrap("text\n") == {"reply-format": "plain", "reply": "text\n"}
+    options.set(["--format=TEXT"])
+    assert options.wrap("") == ""
+
+
+@pytest.mark.parametrize(
+    "params", [[], ["--format"], ["--format", "xml"], ["--form=json"], ["a", "b", "c"], [1]]
+)
+def test_other_options_are_refused(params: list[Json]) -> None:
+    with pytest.raises(CommandError):
+        Options().set(params)
