@@ -1,8 +1,8 @@
 """A relay: a database that another server has, served from memory (ovsdb(7), "Relay Service Model").
 
 Rule: no I/O. Reads and monitors are answered here; what changes something is tried here and then sent to the
-source as the client wrote it, and its answer is the client's. Whoever waits when the source goes away hears
-"canceled": nobody knows what became of the transaction.
+source as the client wrote it, with who it is in a comment (ovsdb.authorship); its answer is the client's.
+Whoever waits when the source goes away hears "canceled": nobody knows what became of the transaction.
 """
 
 from __future__ import annotations
@@ -84,15 +84,22 @@ class Relay:
             self._waiting.append(transaction)
 
     def _send(self, transaction: Transaction) -> None:
+        operations, author = transaction.operations, transaction.session.author
+        if author:
+            operations = [*operations, {"op": "comment", "comment": author}]
+
         def answered(reply: Reply) -> None:
             del self._sent[transaction]
-            if reply.error is None:
-                transaction.session.transacted(transaction, reply.result)
-            else:
+            if reply.error is not None:
                 transaction.session.failed(transaction, reply.error)
+                return
+            result = reply.result
+            if author and isinstance(result, list):
+                del result[len(operations) - 1 : len(operations)]  # the comment's
+            transaction.session.transacted(transaction, result)
 
         FORWARDED.count()
-        params = [self._hosted.name, *transaction.operations]
+        params = [self._hosted.name, *operations]
         self._sent[transaction] = self.follower.forward("transact", params, answered)
 
     def cancel(self, transaction: Transaction) -> bool:

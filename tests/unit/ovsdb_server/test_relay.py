@@ -91,6 +91,29 @@ def test_a_transaction_is_the_source_s_and_its_update_comes_before_its_reply(rel
     assert b"by the client" in storage.bodies[0]
 
 
+def test_the_source_is_told_who_the_author_is(relay: Hub, source: Hub) -> None:
+    wire = follow(relay, source)
+    client = Client(relay)
+    client.session.author = "[by uid=0 pid=1 (test)]"
+    wrong = {
+        "op": "wait",
+        "timeout": 0,
+        "table": "T",
+        "where": [],
+        "columns": ["n"],
+        "until": "!=",
+        "rows": [],
+    }
+    for operations, results in (([INSERT], 1), ([INSERT, wrong, INSERT], 3)):
+        client.send("transact", "db", *operations)
+        wire.pump()
+        [reply] = client.received()
+        assert len(reply["result"]) == results
+    storage = source.databases["db"].storage
+    assert isinstance(storage, MemoryStorage)
+    assert b"[by uid=0 pid=1 (test)]" in storage.bodies[0]
+
+
 def test_what_changes_nothing_or_is_wrong_is_answered_without_the_source(relay: Hub, source: Hub) -> None:
     wire = follow(relay, source)
     client = Client(relay)
