@@ -7,6 +7,7 @@ Rule: a thin shell under trio; what is said over it is decided by `ovsdb.followe
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -46,29 +47,37 @@ async def keep_connected(link: Link, settle: Callable[[], None], tls: Callable[[
     """
     machine = Reconnect(trio.current_time(), link.timing)
     machine.handle(Event.ENABLE, trio.current_time())
-    targets = link.sources.split(",")
-    turn = 0
+    targets = deque(link.sources.split(","))
     while True:
         deadline = machine.deadline()
         await trio.sleep_until(math.inf if deadline is None else deadline)
-        target = targets[turn % len(targets)]
-        turn += 1
-        log.info("%s: connecting...", target)
         machine.handle(Event.CONNECT, trio.current_time())
-        try:
-            stream = await _connect(target, machine, tls())
-        except ConnectError as e:
-            log.info("%s: connection attempt failed (%s)", target, e.reason)
-            link.disconnected(e)
+        stream = await _connect_any(targets, machine, tls())
+        if stream is None:
+            link.disconnected(ConnectionLost("no server is there"))
         else:
-            log.info("%s: connected", target)
             machine.handle(Event.CONNECTED, trio.current_time())
             error = await _follow(link, stream, machine, settle)
-            log.warn("%s: connection dropped (%s)", target, error)
+            log.warn("%s: connection dropped (%s)", targets[-1], error)
             if isinstance(error, SelfError):
                 return
         machine.handle(Event.DISCONNECTED, trio.current_time())
         settle()
+
+
+async def _connect_any(targets: deque[str], machine: Reconnect, tls: Tls | None) -> MessageStream | None:
+    """Try each once, beginning with the one after that which was tried last; that is then the last."""
+    for target in list(targets):
+        targets.rotate(-1)
+        log.info("%s: connecting...", target)
+        try:
+            stream = await _connect(target, machine, tls)
+        except ConnectError as e:
+            log.info("%s: connection attempt failed (%s)", target, e.reason)
+        else:
+            log.info("%s: connected", target)
+            return stream
+    return None
 
 
 async def _connect(target: str, machine: Reconnect, tls: Tls | None) -> MessageStream:
@@ -114,6 +123,10 @@ async def _follow(
         try:
             await task()  # type: ignore[misc]
         except (ConnectionLost, *FAILURES) as e:
+            error = e
+            nursery.cancel_scope.cancel()
+        except Exception as e:  # a bug must not end the server, which has others to serve
+            log.exception("%s: internal error, giving up the connection", follower.database)
             error = e
             nursery.cancel_scope.cancel()
 

@@ -48,7 +48,6 @@ def ask(server: Daemon, *words: str) -> tuple[int, str, str]:
     "line",
     [
         "version",
-        "memory/show",
         "ovsdb-server/list-dbs",
         "ovsdb-server/add-db HOME/conf.db",
         "ovsdb-server/add-db HOME/copy.db",
@@ -87,6 +86,14 @@ def test_both_answer_the_same(servers: dict[str, Daemon], line: str) -> None:
         for server in (servers["ours"], servers["c"])
     )
     assert ours == theirs
+
+
+def test_both_count_the_same(servers: dict[str, Daemon]) -> None:
+    def counts(kind: str) -> dict[str, str]:
+        return dict(word.split(":") for word in ask(servers[kind], "memory/show")[1].split())
+
+    theirs = counts("c")
+    assert {name: n for name, n in counts("ours").items() if name in theirs} == theirs
 
 
 def test_both_know_the_same_commands(servers: dict[str, Daemon]) -> None:

@@ -1,6 +1,7 @@
 """Relays and backups, ours and the C ones, behind each other."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.certificates import Authority
 from tests.kit.peers import C_BIN, OVSDB_SERVERS, Daemon, Home, home, wait_until
 
 pytestmark = pytest.mark.peer
@@ -89,7 +91,7 @@ def test_a_relay_repeats_and_forwards(first: str, second: str) -> None:
         mutation = {"op": "mutate", "table": "T", "where": [["n", "==", 1]], "mutations": [["n", "+=", 5]]}
         assert transact(relay, mutation, {**SELECT, "where": [["n", "==", 6]]})[0] == {"count": 1}
         log = source.run(C_BIN / "ovsdb-tool", "show-log", source.databases[0]).stdout
-        assert '"through the relay"' in log
+        assert '"through the relay' in log
 
 
 @pytest.mark.parametrize("kinds", [("c", "ours", "c"), ("ours", "c", "ours")])
@@ -105,6 +107,57 @@ def test_relays_stand_behind_relays(kinds: tuple[str, str, str]) -> None:
         assert numbers(source) == numbers(last) == [1]
         transact(source, insert(2))
         wait_numbers(last, [1, 2])
+
+
+def test_relays_come_and_go_while_they_follow() -> None:
+    """In the C server each of these ends in a failed assertion."""
+    with home() as place:
+        with (
+            serving("ours", place, "source", database=database(place, "source")) as source,
+            serving("ours", place, "relay", database=database(place, "own")) as server,
+        ):
+            server.appctl("ovsdb-server/remove-db", "db")
+            for _ in range(3):
+                server.appctl("ovsdb-server/add-db", relay_of(source))
+                server.run(C_BIN / "ovsdb-client", "wait", server.remote, "db", "connected", timeout=60)
+                transact(server, insert(1))
+                assert server.appctl("ovsdb-server/compact", "db") == ""
+                server.appctl("ovsdb-server/remove-db", "db")
+                assert server.appctl("ovsdb-server/list-dbs") == "_Server\n"
+            server.appctl("ovsdb-server/add-db", relay_of(source))
+            server.appctl("exit")
+            assert server.process.wait(30) == 0
+        assert numbers_in(place, source) == [1, 1, 1]
+
+
+def numbers_in(place: Home, server: Daemon) -> list[int]:
+    """What is in the file of a server that has ended."""
+    text = json.dumps(["db", SELECT])
+    done = place.run(C_BIN / "ovsdb-tool", "query", server.databases[0], text)
+    return sorted(row["n"] for row in json.loads(done.stdout)[0]["rows"])
+
+
+@pytest.mark.parametrize("kind", ["ours", "c"])
+def test_a_relay_follows_over_tls_and_finds_the_server_that_is_there(kind: str) -> None:
+    with home() as place:
+        ca = Authority(place.path)
+        keys = ca.issue("server").options()
+        ports = free_port(), free_port()
+        away, remote = (f"ssl:127.0.0.1:{port}" for port in ports)
+        listen = f"--remote=pssl:{ports[1]}:127.0.0.1"
+        with (
+            serving(kind, place, "source", listen, *keys, database=database(place, "source")) as source,
+            serving("ours", place, "relay", *keys, database=f"relay:db:{away},{remote}") as relay,
+        ):
+            relay.run(C_BIN / "ovsdb-client", "wait", relay.remote, "db", "connected", timeout=60)
+            transact(relay, insert(1))
+            assert numbers(source) == numbers(relay) == [1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("kind", ["ours", "c"])
@@ -167,7 +220,11 @@ def test_a_backup_follows_takes_over_and_comes_back(active: str, backup: str) ->
         wait_numbers(first, [1, 2, 3])
 
 
-def test_roles_answer_as_the_c_server_does() -> None:
+PREPARED = ["--sync-from=unix:/nowhere/at.all", "--active", "--sync-exclude-tables=db:U"]
+
+
+@pytest.mark.parametrize("args", [[], PREPARED], ids=["alone", "prepared"])
+def test_roles_answer_as_the_c_server_does(args: list[str]) -> None:
     commands: list[list[str]] = [
         ["sync-status"],
         ["get-active-ovsdb-server"],
@@ -187,7 +244,7 @@ def test_roles_answer_as_the_c_server_does() -> None:
     ]
     answers: dict[str, list[list[object]]] = {}
     for kind in OVSDB_SERVERS:
-        with home() as place, serving(kind, place, "one", database=database(place, "one")) as server:
+        with home() as place, serving(kind, place, "one", *args, database=database(place, "one")) as server:
             answers[kind] = []
             for command, *rest in commands:
                 argv = ["-t", str(server.control), f"ovsdb-server/{command}", *rest]
