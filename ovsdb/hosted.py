@@ -265,7 +265,7 @@ class HostedDatabase:
         comment = changes.comment
         if transaction is not None:
             comment = append_author(comment, transaction.session.author)
-        body = format_transaction(record, time.time_ns() // 1_000_000, comment)
+        body = format_transaction(record, time.time_ns() // 1_000_000, comment, is_diff=changes.is_diff)
         ticket = self.storage.propose(body, self.storage.head, durable=outcome.durable)
         verdict = ticket.verdict
         if isinstance(verdict, Accepted):  # the usual case: a file answers at once
@@ -376,7 +376,7 @@ class HostedDatabase:
         if not record:
             self.take(changes, new_id())
             return
-        body = format_transaction(record, time.time_ns() // 1_000_000, "")
+        body = format_transaction(record, time.time_ns() // 1_000_000, "", is_diff=changes.is_diff)
         verdict = self.storage.propose(body, self.storage.head, durable=False).verdict
         if isinstance(verdict, Accepted):
             self.take(changes, verdict.id)
@@ -516,18 +516,18 @@ def _changes(operations: list[Any]) -> bool:
     return any(operation["op"] in CHANGING for operation in operations)
 
 
-def format_members(date: int, comment: str) -> bytes:
+def format_members(date: int, comment: str, *, is_diff: bool = True) -> bytes:
     """What a transaction in the log has beside its tables (ovsdb(5)), as JSON without braces.
 
     `date` in milliseconds since 1970.
     """
     noted = b',"_comment":' + orjson.dumps(comment) if comment else b""
-    return b'"_date":%d,"_is_diff":true%b' % (date, noted)
+    return b'"_date":%d%b%b' % (date, b',"_is_diff":true' if is_diff else b"", noted)
 
 
-def format_transaction(record: bytes, date: int, comment: str) -> bytes:
+def format_transaction(record: bytes, date: int, comment: str, *, is_diff: bool = True) -> bytes:
     """A transaction as the log has it: `record`, which is not empty, with its date and comment."""
-    return b"%b,%b}" % (record[:-1], format_members(date, comment))
+    return b"%b,%b}" % (record[:-1], format_members(date, comment, is_diff=is_diff))
 
 
 def snapshot(database: Database, date: int, comment: str) -> Iterator[bytes]:
@@ -577,7 +577,8 @@ def _write(storage: FileStorage, database: Database, changes: Changeset, author:
     record = database.changeset_to_record(changes)
     if not record:
         return
-    body = format_transaction(record, time.time_ns() // 1_000_000, append_author(changes.comment, author))
+    date, comment = time.time_ns() // 1_000_000, append_author(changes.comment, author)
+    body = format_transaction(record, date, comment, is_diff=changes.is_diff)
     verdict = storage.propose(body, storage.head, durable=True).verdict
     if not isinstance(verdict, Accepted):
         raise (

@@ -43,7 +43,7 @@ class RowChange:
 class Changeset:
     """What one or more transactions changed.  Treat it as immutable once it is made."""
 
-    __slots__ = ("comment", "references", "tables")
+    __slots__ = ("comment", "is_diff", "references", "tables")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Changeset:
         self.comment = comment  # of the "comment" operations
         # table → UUID → by how much the number of strong references to the row changes
         self.references = references or {}
+        self.is_diff = True  # its record has differences; false: whole values
 
     def __bool__(self) -> bool:
         return bool(self.tables)

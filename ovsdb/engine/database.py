@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff, diff_type, is_uuid, parser
 from ovsdb.engine import integrity, ops
-from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json_without_defaults
+from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json, row_json_without_defaults
 from ovsdb.engine.ops import Blocked, Context
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Table
@@ -104,15 +104,21 @@ class Database:
         """The change as the log has it, a JSON object: table → UUID → <row>, or null for a deleted row.
 
         Modified sets and maps that may hold more than one element are written as differences: such a record
-        needs `"_is_diff": true` beside its tables, which is the codec's to add.  Ephemeral columns are left
-        out; b"" means that there is nothing to write.
+        needs `"_is_diff": true` beside its tables, which is the codec's to add, as `changeset.is_diff` says
+        from now on.  Ephemeral columns are left out; b"" means that there is nothing to write.
         """
         members = []
+        changeset.is_diff = not any(
+            _is_misread(table, change)
+            for name, changes in changeset.tables.items()
+            if (table := self.tables[name]).misread_columns
+            for change in changes.values()
+        )
         for name, changes in changeset.tables.items():
             table = self.tables[name]
             rows = []
             for uuid, change in changes.items():
-                encoded = _record_row(table, change)
+                encoded = _record_row(table, change, changeset.is_diff)
                 if encoded:
                     rows.append(b'"%b":%b' % (uuid.encode(), encoded))
             if rows:
@@ -155,7 +161,26 @@ class Database:
         return integrity.commit(txn)
 
 
-def _record_row(table: Table, change: RowChange) -> bytes:
+def _is_misread(table: Table, change: RowChange) -> bool:
+    """Whether C programs up to 3.1 would not read the differences as they are meant.
+
+    They refuse one with more elements than the column may have, and with it the rest of the file; and they
+    take it for the whole value where the value before was the default.
+    """
+    for place, delta in change.deltas.items():
+        if place in table.misread_columns and delta is not None and change.old is not None:
+            column = table.columns[place]
+            if (
+                column.type.max is not None
+                and len(delta.removed.keys() | delta.added.keys()) > column.type.max
+            ):
+                return True
+            if column.type.min and change.old.values[place] == column.default:
+                return True
+    return False
+
+
+def _record_row(table: Table, change: RowChange, is_diff: bool) -> bytes:
     """A row in a record; b"" if there is nothing to write."""
     if change.new is None:
         return b"null"
@@ -164,6 +189,8 @@ def _record_row(table: Table, change: RowChange) -> bytes:
     changed = [column for place in sorted(change.deltas) if (column := table.columns[place]).persistent]
     if not changed:
         return b""
+    if not is_diff:
+        return row_json(change.new, changed)
     return b"{" + b",".join([column.prefix + diff_json(column, change) for column in changed]) + b"}"
 
 

@@ -183,6 +183,12 @@ class Table:
         self.max_rows = schema.max_rows
         self.strong_columns = tuple(column for column in self.columns if column.has_strong)
         self.persistent_columns = tuple(column for column in self.columns if column.persistent)
+        # The C programs up to 3.1 misread some differences of these: see `misread`.
+        self.misread_columns = frozenset(
+            column.index
+            for column in self.persistent_columns
+            if column.type.has_diff and (column.type.max is not None or column.type.min)
+        )
         self.weak_columns = tuple(column for column in self.columns if column.has_weak)
         self.stands_alone = schema.is_root and not self.strong_columns and not self.weak_columns
         self.rows: dict[str, Row] = {}
