@@ -26,6 +26,7 @@ from ovsdb.session import Session
 from ovsdb.storage.base import Storage
 from ovsdb.storage.memory import MemoryStorage
 from ovsdb.storage.unbacked import UnbackedStorage
+from rpc.jsonvalue import Json
 from rpc.reconnect import Timing
 
 SERVER_DATABASE = "_Server"
@@ -63,6 +64,7 @@ class Hub:
     knows_monitor_cond: bool = True
     links: dict[str, Relay | Backup] = field(default_factory=dict)  # what follows another server, by database
     on_change: Callable[[str, Iterable[str]], None] = lambda database, tables: None  # after each commit
+    on_history: Callable[[Session, HostedDatabase, object, Json], None] | None = None  # get_history is asked
     on_databases: Callable[[], None] = lambda: None  # other databases, or other schemas, are served
     on_deadline: Callable[[float], None] = lambda deadline: (
         None

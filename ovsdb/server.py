@@ -16,18 +16,22 @@ import trio
 from appctl import vlog
 from ovsdb.clients import Clients
 from ovsdb.compaction import Compaction
+from ovsdb.errors import NotSupported, OvsdbError
 from ovsdb.hosted import HostedDatabase
 from ovsdb.hub import Hub
+from ovsdb.past import HistoryRequest, PastReader
 from ovsdb.remote import Remote, UselessRemote
 from ovsdb.remote_active import ActiveRemote
 from ovsdb.remote_passive import PassiveRemote
 from ovsdb.remote_status import STATUS_SECONDS, RemoteStatus, StatusRow, status_operations
 from ovsdb.remotes import DatabaseView, RemoteError, RemoteOptions, find_wanted, parse_source
+from ovsdb.session import Session
 from ovsdb.storage.base import StorageError
 from ovsdb.storage.file import FileStorage
 from ovsdb.tls_config import ServerTls
 from ovsdb.upstream import Link, keep_connected
 from rpc.address import AddressError, TcpAddress, UnixAddress, parse
+from rpc.jsonvalue import Json
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
 HOUSEKEEPING_SECONDS = 30.0  # at least so often: whether a file wants to be compacted, a certificate expires
@@ -69,6 +73,8 @@ class Server:
         hub.on_change = self._database_changed
         hub.on_deadline = self._wake_for
         hub.on_databases = self._databases_changed
+        hub.on_history = self._history_asked
+        self._past = PastReader()
 
     async def run(self) -> None:
         """Serve until `stopping` is set. The remotes are there when the first task switch happens."""
@@ -241,6 +247,31 @@ class Server:
                 if hosted.storage.should_compact(now):
                     assert self._clients is not None
                     self._clients.nursery.start_soon(self.compact, hosted, "automatically")
+            self.settle()
+
+    # --- the past
+
+    def _history_asked(
+        self, session: Session, hosted: HostedDatabase, json: object, request_id: Json
+    ) -> None:
+        request = HistoryRequest.parse(json)
+        if not isinstance(hosted.storage, FileStorage):
+            raise NotSupported(f"get_history: there is no log of {hosted.name}")
+        assert self._clients is not None
+        path = hosted.storage.name
+        self._clients.nursery.start_soon(self._tell_history, session, path, request, request_id)
+
+    async def _tell_history(
+        self, session: Session, path: str, request: HistoryRequest, request_id: Json
+    ) -> None:
+        try:
+            commits = await self._past.read(path, request)
+        except OvsdbError as e:
+            session.reply_error(e.to_wire(), request_id, asked=False)
+        else:
+            session.reply(commits, request_id, asked=False)
+        if session in self.hub.sessions:
+            self.hub.mark(session)
             self.settle()
 
     async def compact(self, hosted: HostedDatabase, why: str) -> str:

@@ -19,6 +19,7 @@ from ovsdb.datum import is_uuid
 from ovsdb.errors import (
     DatabaseNotAvailable,
     NotAllowed,
+    NotSupported,
     OvsdbError,
     OvsdbSyntaxError,
     ResourcesExhausted,
@@ -315,6 +316,12 @@ class Session:
             raise OvsdbSyntaxError("convert: duplicate request ID", params)
         database.convert(self, Schema.parse(params[1]), request_id, self._now())
 
+    def _get_history(self, params: Params, request_id: Json) -> None:
+        database = self._database(params, "get_history")
+        if self._hub.on_history is None:
+            raise NotSupported("get_history: the past is not kept here")
+        self._hub.on_history(self, database, params[1] if len(params) > 1 else {}, request_id)
+
     def _transact(self, params: Params, request_id: Json) -> None:
         database = self._database(params, "transact")
         if self.parked and encode(request_id) in self.parked:
@@ -471,4 +478,5 @@ _METHODS: dict[str, Callable[[Session, Params, Json], Any]] = {
     "steal": Session._steal,
     "unlock": Session._unlock,
     "convert": Session._convert,
+    "get_history": Session._get_history,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -39,6 +39,7 @@ def run(
     force: bool,
     leader_only: bool,
     db_change_aware: bool,
+    history: dict[str, Any],
 ) -> None:
     """Carry a command out and print what it says. Raises CommandError and RpcError."""
     name, *rest = words
@@ -60,7 +61,9 @@ def run(
     with connection:
         check_count()
         source = sys.stdin.buffer
-        session = Session(connection, server, style, timestamp, force, db_change_aware, source, database)
+        session = Session(
+            connection, server, style, timestamp, force, db_change_aware, source, database, history
+        )
         texts = command.load()(session, rest)
         if isinstance(texts, Following):
             follow(session, texts, daemon)
@@ -88,6 +91,10 @@ def run(
     default=True,
     help="Let monitor be told when its database goes, or be disconnected.",
 )
+@click.option("-n", "--last", type=click.IntRange(1), metavar="N", help="With history: the last N commits.")
+@click.option(
+    "--since", default="", metavar="TIME|ID", help="With history: commits from this time, or behind ID."
+)
 @tls_options
 @version_option(PROGRAM)
 @daemon_options(PROGRAM, Level.WARN, keep_output=True)
@@ -106,6 +113,8 @@ def cli(
     force: bool,
     leader_only: bool,
     db_change_aware: bool,
+    last: int | None,
+    since: str,
     tls: TlsSettings,
     daemon: Options,
 ) -> None:
@@ -133,6 +142,7 @@ def cli(
                                  the same of the rows that meet conditions
     monitor-cond-since [ID] CONDITIONS TABLE [COLUMN,...]...
                                  the same since transaction ID
+    history [TABLE [RECORD]]     print who changed what, and when
     wait DATABASE STATE          wait until it is added, connected or removed
     lock|steal|unlock LOCK       ask for a lock, print what becomes of it
 
@@ -170,6 +180,7 @@ def cli(
             force=force,
             leader_only=leader_only,
             db_change_aware=db_change_aware,
+            history={name: value for name, value in (("last", last), ("since", since)) if value},
         )
     except (CommandError, RpcError) as error:
         raise CliError(explain(error)) from None

@@ -46,6 +46,7 @@ COMMANDS = {
     "monitor": Command("monitor", "monitor", Need.DATABASE, 1, None),
     "monitor-cond": Command("monitor", "monitor_cond", Need.DATABASE, 2, None),
     "monitor-cond-since": Command("monitor", "monitor_cond_since", Need.DATABASE, 2, None),
+    "history": Command("history", "history", Need.DATABASE, 0, 2),
     "wait": Command("wait", "wait", Need.NOTHING, 2, 2),
     "lock": Command("wait", "lock", Need.SERVER, 1, 1),
     "steal": Command("wait", "steal", Need.SERVER, 1, 1),

@@ -37,6 +37,7 @@ class Session:
     db_change_aware: bool  # whether to ask the server to tell of databases that go
     input: BinaryIO  # what restore reads
     database: str = ""
+    history: dict[str, Any] = field(default_factory=dict)  # which commits history shows: "last", "since"
 
     def call(self, method: str, params: list[Any]) -> Any:
         """The result of a request. RpcError."""
