@@ -249,10 +249,9 @@ def _notify(descriptor: int | None) -> None:
 
 def _close_standard_files(*, keep_output: bool) -> None:
     """So that neither a terminal nor an ssh session is held open. The console hears nothing more."""
-    if not keep_output:
-        vlog.set_levels(None, vlog.Destination.CONSOLE, vlog.Level.OFF)
+    vlog.set_levels(None, vlog.Destination.CONSOLE, vlog.Level.OFF)
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0,) if keep_output else (0, 1, 2):
+    for descriptor in (0, 2) if keep_output else (0, 1, 2):
         os.dup2(null, descriptor)
     if null > 2:
         os.close(null)

@@ -31,7 +31,7 @@ class Options:
     unixctl: str | None = None  # control socket; None: the usual name, "none": no socket
     user: str | None = None  # USER[:GROUP]
     datapath: bool = False  # --user keeps the capabilities for working on network devices
-    keep_output: bool = False  # standard output and error stay open: they are what the program is for
+    keep_output: bool = False  # standard output stays open: it is what the program is for
 
 
 def daemon_options(

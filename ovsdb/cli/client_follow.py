@@ -1,7 +1,7 @@
 """Runs a command that goes on until it is stopped, in the foreground or as a daemon of its own.
 
 Rule: the answer is printed before a daemon detaches, so that whoever started it has it. A daemon keeps its
-standard output, which is what it is for, and its standard error.
+standard output, which is what it is for.
 """
 
 from __future__ import annotations

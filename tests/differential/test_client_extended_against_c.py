@@ -1,7 +1,9 @@
 """ovsdb-client's commands beyond dump and monitor: each with the C tool and ours, on the C server and ours."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -278,3 +280,56 @@ def like(text: str) -> list[str]:
     """
     lines = re.sub(rf"last_id: {UUID.pattern}\n?", "last_id\n", text).splitlines()
     return sorted("".join(sorted(line)) if line.startswith("{") else line for line in lines)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_lock_is_held_in_the_background(server: Daemon, tool: str) -> None:
+    pidfile = server.home.path / "ovsdb-client.pid"
+    out = server.home.path / "background.out"
+    start = f'exec "$@" > {out} 2> {out}.err'
+    command: list[str | Path] = [TOOLS[tool], "--detach", "--pidfile", "lock", server.remote, "first"]
+    server.run("/bin/sh", "-c", start, "sh", *command)
+    try:
+        assert json.loads(out.read_text()) == {"locked": True}
+        ask: list[str | Path] = [C_BIN / "ovs-appctl", "-t", "ovsdb-client"]
+        server.run(*ask, "lock", "second")
+        server.run(*ask, "unlock", "first")
+        server.run(*ask, "unlock", "never")
+        if tool == "our tool":  # the C tool keeps to itself what it prints until it ends
+            answers = '{"locked":true}\n{"locked":true}\n{}\n'
+            wait_until(lambda: out.read_text() == answers, "the answers are there")
+        server.run(*ask, "exit")
+        wait_until(lambda: not pidfile.exists(), "it ends")
+    finally:
+        if pidfile.exists():
+            os.kill(int(pidfile.read_text()), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_monitor_goes_on_in_the_background(server: Daemon, tool: str) -> None:
+    fill(server)
+    pidfile = server.home.path / "ovsdb-client.pid"
+    out = server.home.path / "background.out"
+    start = f'exec "$@" > {out} 2> {out}.err'
+    command: list[str | Path] = [
+        TOOLS[tool],
+        "--detach",
+        "--pidfile",
+        "-f",
+        "csv",
+        "monitor",
+        "shop",
+        "T",
+        "c",
+    ]
+    server.run("/bin/sh", "-c", start, "sh", *command)
+    try:
+        assert "initial" in out.read_text()
+        pid = int(pidfile.read_text())
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        transact(server, {"op": "insert", "table": "T", "row": {"c": "late"}})
+        wait_until(lambda: "insert,late" in out.read_text(), "the change is printed")
+    finally:
+        if pidfile.exists():
+            os.kill(int(pidfile.read_text()), signal.SIGTERM)
+    wait_until(lambda: not pidfile.exists(), "it ends")
