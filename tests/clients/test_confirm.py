@@ -141,11 +141,10 @@ def test_the_change_is_taken_back_when_the_terminal_is_gone() -> None:
     with watched() as server:
         before = export(server)
         master, slave = pty.openpty()
-        line = (
-            f"{OUR_BIN}/ovs-vsctl --no-wait --no-syslog apply --confirm 4 after && echo changed; sleep 1000"
-        )
+        line = f"{OUR_BIN}/ovs-vsctl --no-wait --no-syslog apply --confirm 4 after && echo changed; exec sleep 1000"
         shell = subprocess.Popen(
-            ["setsid", "--ctty", "/bin/sh", "-c", line],
+            # The end of a terminal is to be heeded, however the test run was started.
+            ["env", "--default-signal=HUP", "setsid", "--ctty", "/bin/sh", "-c", line],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -153,12 +152,16 @@ def test_the_change_is_taken_back_when_the_terminal_is_gone() -> None:
             env=server.home.env,
         )
         os.close(slave)
-        said = b""
-        while b"changed\r" not in said and select.select([master], [], [], 30)[0]:
-            said += os.read(master, 1000)
-        os.close(master)
-        assert b"changed\r" in said
-        assert shell.wait(20) == -signal.SIGHUP
+        try:
+            said = b""
+            while b"changed\r" not in said and select.select([master], [], [], 60)[0]:
+                said += os.read(master, 1000)
+            os.close(master)
+            assert b"changed\r" in said
+            assert shell.wait(60) == -signal.SIGHUP
+        finally:
+            shell.kill()
+            shell.wait()
         wait_until(lambda: not waits(server), "the change is taken back")
         assert export(server) == before
         wait_until(lambda: ended(server), "the guardian has ended")
