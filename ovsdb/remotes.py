@@ -64,12 +64,17 @@ class Wanted:
     rows: dict[str, list[StatusRow]] = field(default_factory=dict)  # by database: those that name remotes
 
 
+def split_source(text: str) -> DatabaseSource | None:
+    """Read "db:...", or None; as in the C server empty words are skipped and a fourth is not looked at."""
+    words = [word for word in text.removeprefix("db:").split(",") if word]
+    return DatabaseSource(*words[:3]) if len(words) > 2 else None
+
+
 def parse_source(text: str, databases: Mapping[str, DatabaseView]) -> tuple[DatabaseSource, ColumnSchema]:
     """Read "db:..." and find what it names; RemoteError in the words of the C server."""
-    parts = text.removeprefix("db:").split(",")
-    if len(parts) != 3:
+    source = split_source(text)
+    if source is None:
         raise RemoteError(f'"{text}": invalid syntax')
-    source = DatabaseSource(*parts)
     database = databases.get(source.database)
     if database is None:
         raise RemoteError(f'"{text}": no database named {source.database}')

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 from appctl import vlog
-from ovsdb.remotes import DatabaseView, RemoteError, members, parse_source
+from ovsdb.remotes import DatabaseView, RemoteError, members, parse_source, split_source
 from rpc.tls import Tls
 from rpc.tls_settings import NO_VERIFICATION, TlsSettings
 
@@ -78,8 +78,8 @@ class ServerTls:
     def sources(self) -> set[tuple[str, str]]:
         """The tables that settings are read from, as (database, table)."""
         texts = [getattr(self.configured, field.name) for field in fields(self.configured)]
-        parts = [text.removeprefix("db:").split(",") for text in texts if text.startswith("db:")]
-        return {(part[0], part[1]) for part in parts if len(part) == 3}
+        found = [split_source(text) for text in texts if text.startswith("db:")]
+        return {(source.database, source.table) for source in found if source is not None}
 
     def configure(self, databases: Mapping[str, DatabaseView]) -> None:
         """Take over what the database says now."""

@@ -27,6 +27,7 @@ def test_bridges_and_ports_are_configured_through_ovsdbapp(kind: str) -> None:
             place.run(OUR_BIN / "ovs-vsctl", "--no-wait", "init")
             remote = [server.remote]
             if kind == "ssl":
+                peers.wait_until(lambda: "listening on port" in server.output(), "it listens")
                 [port] = re.findall(r"listening on port (\d+)", server.output())
                 remote = [f"ssl:127.0.0.1:{port}", str(client.key), str(client.certificate), str(client.ca)]
             done = place.run(OUR_BIN / "python", CALLS, *remote, timeout=120)

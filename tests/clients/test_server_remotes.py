@@ -17,6 +17,7 @@ from tests.kit.transcripts import SocketClient
 
 pytestmark = pytest.mark.peer
 SOURCE = "--remote=db:Open_vSwitch,Open_vSwitch,manager_options"
+NO_PROBES = ("--", "set", "Manager", ".", "inactivity_probe=0")  # which the tests would not answer
 both = pytest.mark.parametrize("which", list(peers.OVSDB_SERVERS))
 
 
@@ -65,7 +66,7 @@ def echo(sock: socket.socket, text: str) -> None:
 @both
 def test_the_row_of_a_listener_tells_of_its_clients(place: Home, which: str) -> None:
     with peers.OVSDB_SERVERS[which](place, SOURCE) as server, ExitStack() as stack:
-        vsctl(server, "set-manager", "ptcp:0:127.0.0.1")
+        vsctl(server, "set-manager", "ptcp:0:127.0.0.1", *NO_PROBES)
         status = wait_status(server, "ptcp:0:127.0.0.1", lambda _, status: "bound_port" in status)
         port = int(status.pop("bound_port"))
         assert status == {"sec_since_connect": "0", "sec_since_disconnect": "0"}
@@ -93,7 +94,7 @@ def test_the_row_of_an_outgoing_connection_tells_of_its_state_and_locks(place: H
     ):
         listener.settimeout(20)
         target = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
-        vsctl(server, "set-manager", target)
+        vsctl(server, "set-manager", target, *NO_PROBES)
         first, _ = listener.accept()
         with first:
             for method, lock in (("lock", "b"), ("steal", "c"), ("steal", "d"), ("lock", "e")):
@@ -130,16 +131,16 @@ def test_other_options_reach_those_who_are_connected(place: Home) -> None:
             stack.enter_context(listener.accept()[0]),
             stack.enter_context(connect(int(status["bound_port"]))),
         ]
-        for setting in (
-            "max_backoff=2000",
-            "other_config:dscp=12",
-            "inactivity_probe=0",
-            "inactivity_probe=1000",
-        ):
+
+        def set_all(setting: str) -> None:
             for row in json.loads(vsctl(server, "--columns=_uuid", "-f", "json", "list", "Manager"))["data"]:
                 vsctl(server, "set", "Manager", row[0][1], setting)
+
+        for setting in ("inactivity_probe=0", "max_backoff=2000", "other_config:dscp=12"):
+            set_all(setting)
             for client in clients:
                 echo(client, setting)
+        set_all("inactivity_probe=1000")
         for client in clients:  # who says nothing is asked for a sign of life now
             client.settimeout(20)
             assert b'"echo"' in client.recv(1000)
