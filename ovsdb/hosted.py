@@ -547,10 +547,11 @@ def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord,
         yield record, changes
 
 
-def execute_once(path: Path, transaction: object, *, writes: bool, author: str = "") -> Any:
+def execute_once(path: Path, transaction: object, *, writes: bool, author: str = "", role: str = "") -> Any:
     """Run a transaction on a file; the results. OvsdbError, StorageError. For ovsdb-tool.
 
-    `author` is the line of ovsdb.authorship for its comment.
+    `author` is the line of ovsdb.authorship for its comment; `role` that of a client that has shown no
+    certificate.
     """
     storage = FileStorage(path, time.monotonic(), lock=writes)
     try:
@@ -563,7 +564,8 @@ def execute_once(path: Path, transaction: object, *, writes: bool, author: str =
             return OvsdbSyntaxError("array expected", transaction).to_wire()
         if not transaction or transaction[0] != database.schema.name:
             return OvsdbSyntaxError("database name expected as first parameter", transaction).to_wire()
-        outcome = database.execute(transaction[1:], HOLDS_NOTHING)
+        permissions = RoleBased(database.tables, role, None) if role and ROLES in database.tables else None
+        outcome = database.execute(transaction[1:], HOLDS_NOTHING._replace(permissions=permissions))
         if outcome.blocked is not None:
             return [NotSupported("triggers not supported").to_wire()]
         if outcome.changeset and writes:

@@ -159,15 +159,15 @@ def _rewrite(storage: FileStorage, target: list[str], schema: JsonObject, record
 
 def query(options: Options, words: list[str]) -> None:
     """query [DB] TRANSACTION."""
-    _execute(words, writes=False)
+    _execute(options, words, writes=False)
 
 
 def transact(options: Options, words: list[str]) -> None:
     """transact [DB] TRANSACTION."""
-    _execute(words, writes=True)
+    _execute(options, words, writes=True)
 
 
-def _execute(words: list[str], *, writes: bool) -> None:
+def _execute(options: Options, words: list[str], *, writes: bool) -> None:
     from ovsdb.authorship import Author, format_author
     from ovsdb.hosted import execute_once
 
@@ -178,5 +178,5 @@ def _execute(words: list[str], *, writes: bool) -> None:
         where = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}"
         raise CliError(f'"{words[-1]}": {where}: {e.msg}') from None
     author = format_author(Author(os.geteuid(), os.getpid(), "ovsdb-tool"))
-    result = execute_once(path, transaction, writes=writes, author=author)
+    result = execute_once(path, transaction, writes=writes, author=author, role=options.rbac_role)
     print(orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode())

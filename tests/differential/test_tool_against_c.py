@@ -211,6 +211,65 @@ def test_a_conversion_keeps_what_the_new_schema_knows(place: Home, target: list[
     (place.path / "from.db").unlink(missing_ok=True)
 
 
+ROLES: dict[str, object] = {
+    "name": "shop",
+    "tables": {
+        "RBAC_Role": {
+            "columns": {
+                "name": {"type": "string"},
+                "permissions": {
+                    "type": {
+                        "key": "string",
+                        "value": {"type": "uuid", "refTable": "RBAC_Permission", "refType": "weak"},
+                        "min": 0,
+                        "max": "unlimited",
+                    }
+                },
+            },
+            "isRoot": True,
+        },
+        "RBAC_Permission": {
+            "columns": {
+                "table": {"type": "string"},
+                "authorization": {"type": {"key": "string", "min": 0, "max": "unlimited"}},
+                "insert_delete": {"type": "boolean"},
+                "update": {"type": {"key": "string", "min": 0, "max": "unlimited"}},
+            },
+            "isRoot": True,
+        },
+        "Free": {"columns": {"n": {"type": "integer"}}, "isRoot": True},
+    },
+}
+ALLOW_FREE = (
+    '["shop",{"op":"insert","table":"RBAC_Role",'
+    '"row":{"name":"worker","permissions":["map",[["Free",["named-uuid","p"]]]]}},'
+    '{"op":"insert","table":"RBAC_Permission","uuid-name":"p","row":{"table":"Free","authorization":"",'
+    '"insert_delete":true,"update":"n"}},{"op":"insert","table":"Free","row":{"n":1}}]'
+)
+
+
+@pytest.mark.parametrize("role", ["worker", "nobody", ""])
+def test_a_role_permits_what_it_does_with_the_c_tool(place: Home, role: str) -> None:
+    (place.path / "roles.ovsschema").write_bytes(orjson.dumps(ROLES))
+    for which in PROGRAMS:
+        place.run(PROGRAMS[which], "create", f"{which}.db", "roles.ovsschema")
+        place.run(PROGRAMS[which], "transact", f"{which}.db", ALLOW_FREE)
+    for operation in (
+        '{"op":"insert","table":"Free","row":{"n":2}}',
+        '{"op":"update","table":"Free","where":[],"row":{"n":3}}',
+        '{"op":"delete","table":"Free","where":[]}',
+        '{"op":"select","table":"Free","where":[],"columns":["n"]}',
+        '{"op":"insert","table":"RBAC_Role","row":{"name":"x"}}',
+    ):
+        words = (f"--rbac-role={role}", "transact")
+        ours, c = (
+            tool(place, which, *words, f"{which}.db", f'["shop",{operation}]') for which in ("ours", "c")
+        )
+        assert ours == c
+    for which in PROGRAMS:
+        (place.path / f"{which}.db").unlink()
+
+
 @pytest.mark.parametrize("command", ["compact alone.db", "convert alone.db other.ovsschema"])
 def test_a_file_that_is_there_is_not_overwritten(place: Home, command: str) -> None:
     """The C tool overwrites it, against its manual."""
