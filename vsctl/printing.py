@@ -79,7 +79,8 @@ class Writer:
     def _resolve(self, value: Any) -> Any:
         """Put JSON in place of Datum."""
         if isinstance(value, dict):
-            return {name: self._resolve(member) for name, member in value.items()}
+            # A document has maps with numbers as keys (queues), which JSON has not.
+            return {str(name): self._resolve(member) for name, member in value.items()}
         if isinstance(value, list):
             return [self._resolve(member) for member in value]
         if isinstance(value, tuple):  # a Datum, the only one there is
