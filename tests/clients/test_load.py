@@ -27,6 +27,7 @@ FULL = os.environ.get("LOAD") == "full"
 SESSIONS, SILENT, COMMITS = (1000, 200, 10_000) if FULL else (100, 20, 500)
 BATCH = 25  # commits that the writer has under way
 ROWS = 40
+TEXT = "x" * (150 if FULL else 1000)  # enough of them fill the socket of those who do not read
 GROWTH_KB = 60_000 if FULL else 40_000
 SECONDS = 3000 if FULL else 300  # until everything must have arrived
 SCHEMA = {
@@ -116,7 +117,7 @@ def many_files() -> Iterator[None]:
 
 
 def update(number: int) -> dict[str, Any]:
-    row = {"n": number, "s": f"{number}:" + "x" * 1000}
+    row = {"n": number, "s": f"{number}:{TEXT}"}
     return {"op": "update", "table": "T", "where": [["n", "==", number - ROWS]], "row": row}
 
 

@@ -108,6 +108,7 @@ class Side:
     def take(self, step: Step) -> list[list[Any]]:
         """Do a step: what each client has heard. Their copies are then up to date."""
         heard: list[list[Any]] = [[] for _ in self.clients]
+        rounds = QUIET + len(self.waiting())  # each may end the wait of another
         if step.kind == "send":
             self._send(self.clients[step.client], step)
         elif step.kind == "reconnect":
@@ -120,7 +121,7 @@ class Side:
                 heard[number] += self._reconnect(client)
         else:
             self.daemon.appctl("ovsdb-server/compact", self.schema.name)
-        for _ in range(QUIET):
+        for _ in range(rounds):
             for number, client in enumerate(self.clients):
                 heard[number] += self._collect(client)
         return heard
