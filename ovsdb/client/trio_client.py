@@ -130,9 +130,9 @@ class Database(View):
 
     async def wait_connected(self) -> None:
         """Wait until the replica holds the server's contents."""
+        await trio.lowlevel.checkpoint()
         while not self.connected:
             await self._connected.wait()
-        await trio.lowlevel.checkpoint()
 
     async def wait_changed(self) -> list[Change]:
         """Wait until rows, `connected` or a lock differ from what the last call knew; one task at a time.
@@ -188,8 +188,11 @@ class Database(View):
             answers.append(answer)
             answered.set()
 
-        await trio.lowlevel.checkpoint()
-        id_ = self._core.transact(operations, take)
+        try:
+            id_ = self._core.transact(operations, take)
+        except ConnectionLost:
+            await trio.lowlevel.checkpoint()
+            raise
         try:
             await answered.wait()
         finally:
@@ -216,7 +219,7 @@ class Database(View):
 
     async def commit(self, txn: Txn) -> None:
         """Commit what transaction() would."""
-        await self.wait_connected()
+        await self.wait_connected()  # from here to the sending nothing waits: the connection stays
         operations = txn.operations()
         if operations:
             txn.finish(await self.transact(operations))

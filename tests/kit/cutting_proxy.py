@@ -6,7 +6,7 @@ async with cutting_proxy(server.home.socket, path, budgets) as proxy:
 """
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -24,7 +24,11 @@ class Proxy:
         self._target = target
         self._budgets = budgets
         self._scopes: set[trio.CancelScope] = set()
-        self.connections = 0
+        self._left: int | None = None  # bytes until the connection that speaks next is cut
+
+    def cut_after(self, size: int) -> None:
+        """End the connection when this many bytes more have come from the server."""
+        self._left = size
 
     def cut(self) -> None:
         """End every connection now."""
@@ -33,28 +37,39 @@ class Proxy:
 
     async def serve(self, client: trio.SocketStream) -> None:
         budget = next(self._budgets, None)
-        self.connections += 1
         server = await trio.open_unix_socket(str(self._target))
         async with client, server:
             with trio.CancelScope() as scope:
                 self._scopes.add(scope)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._copy, client, server, None, scope)
-                    nursery.start_soon(self._copy, server, client, budget, scope)
+                    nursery.start_soon(self._forward, client, server, scope)
+                    nursery.start_soon(self._answer, server, client, budget, scope)
             self._scopes.discard(scope)
 
-    async def _copy(
-        self, source: trio.SocketStream, sink: trio.SocketStream, budget: int | None, scope: trio.CancelScope
+    async def _forward(
+        self, client: trio.SocketStream, server: trio.SocketStream, scope: trio.CancelScope
     ) -> None:
-        try:
-            async for data in source:
+        with suppress(trio.BrokenResourceError):
+            async for data in client:
+                await server.send_all(data)
+        scope.cancel()
+
+    async def _answer(
+        self,
+        server: trio.SocketStream,
+        client: trio.SocketStream,
+        budget: int | None,
+        scope: trio.CancelScope,
+    ) -> None:
+        with suppress(trio.BrokenResourceError):
+            async for data in server:
+                if self._left is not None:
+                    budget, self._left = self._left, None
                 if budget is not None and len(data) >= budget:
-                    await sink.send_all(data[:budget])
+                    await client.send_all(data[:budget])
                     break
                 budget = None if budget is None else budget - len(data)
-                await sink.send_all(data)
-        except trio.BrokenResourceError:
-            pass
+                await client.send_all(data)
         scope.cancel()
 
 

@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from ovsdb.client.core import AmbiguousOutcome
 from ovsdb.client.trio_client import NO_TRANSACTION, Database, open_database
 from rpc.address import UnixAddress
 from rpc.errors import ConnectionLost
@@ -31,6 +32,7 @@ class Server:
     rows: dict[str, str] = field(default_factory=dict)
     id: str = NO_TRANSACTION  # of the last transaction; a client that knows it gets differences
     answers: bool = True
+    transacted: list[Json] = field(default_factory=list)  # the results of every transaction
     asked_since: list[Json] = field(default_factory=list)
     streams: list[MessageStream] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class Server:
         if request.method == "get_schema" and request.params == ["d"]:
             return encode_result(SCHEMA, request.id)
         if request.method == "transact":
-            return encode_result([{"count": len(request.params) - 1}], request.id)
+            return encode_result(self.transacted or [{"count": len(request.params) - 1}], request.id)
         if request.method == "lock":
             return encode_result({"locked": False}, request.id)
         if request.method not in self.methods:
@@ -176,6 +178,27 @@ def test_transaction_fails_when_the_connection_breaks(server: Server) -> None:
         with pytest.raises(ConnectionLost, match="not connected"):
             await db.transact([])
 
+    run(server, scenario)
+
+
+def test_commit_waits_for_a_connection_however_late_the_last_one_breaks(server: Server) -> None:
+    async def scenario(server: Server, db: Database) -> None:
+        async def commit() -> None:
+            with suppress(AmbiguousOutcome):  # it was on its way already
+                async with db.transaction() as txn:
+                    txn.insert("T", name="a")
+
+        async def disconnect() -> None:
+            db._core.closed(ConnectionLost("test"))
+            await server.hang_up()
+
+        for _ in range(20):
+            await db.wait_connected()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(commit)
+                nursery.start_soon(disconnect)
+
+    server.transacted = [{"uuid": ["uuid", A]}]
     run(server, scenario)
 
 
