@@ -49,7 +49,7 @@ def cli(
     vlog/reopen          open the log file again, after it was rotated
     """
     if timeout is not None:
-        set_alarm(timeout)
+        set_alarm(timeout, "-T")
     if not words:
         raise CliError("at least one non-option argument is required (use --help for help)")
     as_json = _wants_json(format_, pretty)

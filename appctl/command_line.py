@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -131,11 +132,17 @@ def version_option(program: str) -> Callable[[Callable[..., object]], Callable[.
     )
 
 
-def set_alarm(text: str) -> None:
-    """Die of SIGALRM after so many seconds, as the C programs do; CliError."""
+def set_alarm(text: str, option: str) -> None:
+    """Say so and die of SIGALRM after so many seconds, as the C programs do; CliError names the `option`."""
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
-        raise CliError(f"value {text} on -T or --timeout is invalid")
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        raise CliError(f"value {text} on {option} or --timeout is invalid")
+
+    def expire(number: int, _: FrameType | None) -> None:
+        vlog.module("fatal_signal").warn("terminating with signal %d (%s)", number, signal.strsignal(number))
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGALRM, expire)
     signal.alarm(int(text))
 
 

@@ -163,7 +163,7 @@ def cli(
     if data not in DATA_FORMATS:
         raise CliError(f'unknown data format "{data}"')
     if timeout is not None:
-        set_alarm(timeout)
+        set_alarm(timeout, "-t")
     if bare:
         format_, data, no_headings = "list", "bare", True
     style = Style(format_, data, not no_headings, pretty, max_column_width)

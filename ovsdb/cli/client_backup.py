@@ -105,6 +105,7 @@ def _fixed(table: Mapping[str, Any]) -> list[str]:
 
 def _read_database(session: Session) -> tuple[Schema, dict[str, Rows]]:
     """The schema and the contents in the file on standard input; a pipe will do. CommandError."""
+    from ovsdb.cli.progress import Progress
     from ovsdb.engine.database import Database
     from ovsdb.errors import OvsdbError
     from ovsdb.schema import Schema
@@ -122,8 +123,10 @@ def _read_database(session: Session) -> tuple[Schema, dict[str, Rows]]:
         records = reader.records()
         schema = Schema.parse(next(records)[0])
         database = Database(schema)
-        for record, _ in records:
-            database.apply(database.changeset_from_record(record))
+        with Progress("reading the backup", reader.size) as progress:
+            for record, _ in records:
+                database.apply(database.changeset_from_record(record))
+                progress(reader.end)
         reader.close()
     except StorageError as error:
         raise CommandError(str(error)) from None

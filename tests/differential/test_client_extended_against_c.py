@@ -119,7 +119,6 @@ COMMANDS = [
     ["list-dbs", "foo:bar"],
     ["transact", "{}"],
     ["transact", "[]"],
-    ["-t", "1", "wait", "nothing", "added"],
     ["-t", "0", "list-dbs"],
     ["help"],
 ]
@@ -333,3 +332,10 @@ def test_a_monitor_goes_on_in_the_background(server: Daemon, tool: str) -> None:
         if pidfile.exists():
             os.kill(int(pidfile.read_text()), signal.SIGTERM)
     wait_until(lambda: not pidfile.exists(), "it ends")
+
+
+def test_a_timeout_is_told_and_is_what_the_tool_dies_of(server: Daemon) -> None:
+    ended = [server.run(tool, "-t", "1", "wait", "nothing", "added", check=False) for tool in TOOLS.values()]
+    assert {done.returncode for done in ended} == {-signal.SIGALRM}
+    text = "|fatal_signal|WARN|terminating with signal 14 (Alarm clock)\n"
+    assert all(done.stderr.endswith(text) for done in ended)
