@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,9 @@ def run(
     if shell:
         argv = ["/bin/sh", "-c", f'{shell}; exec "$@"', "sh", *argv]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OVS_RUNDIR": "/nonexistent", **(env or {})}
-    return subprocess.run(argv, env=environment, capture_output=True, timeout=60)
+    # A shell that runs the tests in the background makes them, and the program with them, ignore SIGINT.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.run(argv, env=environment, capture_output=True, timeout=60, preexec_fn=heed)
 
 
 def test_each_script_is_a_function_here_and_the_other_way_round() -> None:
