@@ -35,6 +35,7 @@ def servers() -> Iterator[dict[str, Daemon]]:
             commands += ["--", "set", "bridge", "br0", "external-ids:a=b", "external-ids:c=d"]
             place.run(C_BIN / "ovs-vsctl", "--no-wait", f"--db={made[kind].remote}", *commands)
             place.run("cp", made[kind].databases[0], place.path / "copy.db")
+            (place.path / "link.db").symlink_to("conf.db")
         yield made
 
 
@@ -51,6 +52,7 @@ def ask(server: Daemon, *words: str) -> tuple[int, str, str]:
         "ovsdb-server/list-dbs",
         "ovsdb-server/add-db HOME/conf.db",
         "ovsdb-server/add-db HOME/copy.db",
+        "ovsdb-server/add-db HOME/link.db",
         "ovsdb-server/add-db HOME/none.db",
         "ovsdb-server/add-db relay:x",
         "ovsdb-server/add-db",

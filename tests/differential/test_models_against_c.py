@@ -1,7 +1,7 @@
 """Relays and backups, ours and the C ones, behind each other."""
 
 import json
-import socket
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ from tests.kit.certificates import Authority
 from tests.kit.peers import C_BIN, OVSDB_SERVERS, Daemon, Home, home, wait_until
 
 pytestmark = pytest.mark.peer
+LISTENING = re.compile(r"listening on port (\d+)")
 PAIRS = [("ours", "c"), ("c", "ours"), ("ours", "ours")]
 SCHEMA: dict[str, Any] = {
     "name": "db",
@@ -117,17 +118,17 @@ def test_relays_come_and_go_while_they_follow() -> None:
             serving("ours", place, "relay", database=database(place, "own")) as server,
         ):
             server.appctl("ovsdb-server/remove-db", "db")
-            for _ in range(3):
+            for n in (1, 2, 3):
                 server.appctl("ovsdb-server/add-db", relay_of(source))
                 server.run(C_BIN / "ovsdb-client", "wait", server.remote, "db", "connected", timeout=60)
-                transact(server, insert(1))
+                transact(server, insert(n))
                 assert server.appctl("ovsdb-server/compact", "db") == ""
                 server.appctl("ovsdb-server/remove-db", "db")
                 assert server.appctl("ovsdb-server/list-dbs") == "_Server\n"
             server.appctl("ovsdb-server/add-db", relay_of(source))
             server.appctl("exit")
             assert server.process.wait(30) == 0
-        assert numbers_in(place, source) == [1, 1, 1]
+        assert numbers_in(place, source) == [1, 2, 3]
 
 
 def numbers_in(place: Home, server: Daemon) -> list[int]:
@@ -140,24 +141,17 @@ def numbers_in(place: Home, server: Daemon) -> list[int]:
 @pytest.mark.parametrize("kind", ["ours", "c"])
 def test_a_relay_follows_over_tls_and_finds_the_server_that_is_there(kind: str) -> None:
     with home() as place:
-        ca = Authority(place.path)
-        keys = ca.issue("server").options()
-        ports = free_port(), free_port()
-        away, remote = (f"ssl:127.0.0.1:{port}" for port in ports)
-        listen = f"--remote=pssl:{ports[1]}:127.0.0.1"
-        with (
-            serving(kind, place, "source", listen, *keys, database=database(place, "source")) as source,
-            serving("ours", place, "relay", *keys, database=f"relay:db:{away},{remote}") as relay,
-        ):
-            relay.run(C_BIN / "ovsdb-client", "wait", relay.remote, "db", "connected", timeout=60)
-            transact(relay, insert(1))
-            assert numbers(source) == numbers(relay) == [1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        keys = Authority(place.path).issue("server").options()
+        listen = "--remote=pssl:0:127.0.0.1"
+        with serving(kind, place, "source", listen, *keys, database=database(place, "source")) as source:
+            wait_until(lambda: LISTENING.search(source.output()) is not None, "the source listens")
+            found = LISTENING.search(source.output())
+            assert found is not None
+            sources = f"relay:db:unix:{place.path}/nobody,ssl:127.0.0.1:{found[1]}"
+            with serving("ours", place, "relay", *keys, database=sources) as relay:
+                relay.run(C_BIN / "ovsdb-client", "wait", relay.remote, "db", "connected", timeout=60)
+                transact(relay, insert(1))
+                assert numbers(source) == numbers(relay) == [1]
 
 
 @pytest.mark.parametrize("kind", ["ours", "c"])
