@@ -22,6 +22,7 @@ from ovsdb.errors import (
     NotSupported,
     OvsdbError,
     OvsdbSyntaxError,
+    PermissionDenied,
     ResourcesExhausted,
     UnknownDatabase,
 )
@@ -314,6 +315,12 @@ class Session:
             raise NotAllowed("convert operation not allowed when database server is in read only mode")
         if self.parked and encode(request_id) in self.parked:
             raise OvsdbSyntaxError("convert: duplicate request ID", params)
+        if self.role:
+            client = "(null)" if self.client_id is None else self.client_id
+            raise PermissionDenied(
+                f'RBAC rules for client "{client}" role "{self.role}" prohibit "convert" of database '
+                f"{database.name} (only the root role may convert databases)"
+            )
         database.convert(self, Schema.parse(params[1]), request_id, self._now())
 
     def _get_history(self, params: Params, request_id: Json) -> None:
