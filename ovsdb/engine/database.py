@@ -138,11 +138,10 @@ class Database:
                 members.append(b"%b{%b}" % (table.prefix, b",".join(rows)))
         return b"{%b}" % b",".join(members) if members else b""
 
-    def changeset_from_record(self, record: Mapping[str, Any], *, converting: bool = False) -> Changeset:
+    def changeset_from_record(self, record: Mapping[str, Any]) -> Changeset:
         """Read a record of the log, with or without differences; members with "_" in front are passed over.
 
-        Raises an OvsdbError, also where the database would lack integrity.  `converting`: the record is of
-        another schema; tables and columns that are unknown here are passed over.
+        Raises an OvsdbError, also where the database would lack integrity.
         """
         txn = Transaction(self.tables)
         is_diff = record.get(DIFF_MEMBER) is True
@@ -150,14 +149,12 @@ class Database:
             if name.startswith("_"):
                 continue
             if name not in self.tables:
-                if converting:
-                    continue
                 raise OvsdbSyntaxError(f"No table named {name}.", name)
             if type(rows) is not dict:
                 raise OvsdbSyntaxError("expected object", rows)
             target = txn.table(name)
             for uuid, row in rows.items():
-                _read_row(target, uuid, row, is_diff, converting)
+                _read_row(target, uuid, row, is_diff)
         return integrity.commit(txn)
 
 
@@ -194,7 +191,7 @@ def _record_row(table: Table, change: RowChange, is_diff: bool) -> bytes:
     return b"{" + b",".join([column.prefix + diff_json(column, change) for column in changed]) + b"}"
 
 
-def _read_row(target: TxnTable, uuid: str, wire: Any, is_diff: bool, converting: bool) -> None:
+def _read_row(target: TxnTable, uuid: str, wire: Any, is_diff: bool) -> None:
     """Take one row of a record over into a transaction."""
     if not is_uuid(uuid):
         raise OvsdbSyntaxError(f'"{uuid}" is not a valid UUID', uuid)
@@ -213,8 +210,6 @@ def _read_row(target: TxnTable, uuid: str, wire: Any, is_diff: bool, converting:
     for name, value in wire.items():
         column = target.table.by_name.get(name)
         if column is None or column.index < 0:
-            if converting and column is None:
-                continue
             raise UnknownColumn(f"No column {name} in table {target.table.name}.", wire)
         place = column.index
         if row is not None and is_diff and column.type.has_diff:

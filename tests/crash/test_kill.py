@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.peer]
 ROUNDS = 20 if os.environ.get("CRASH") == "full" else 1
 KILLS = 10
 WRITERS = 3
+SLOW = 300.0  # seconds for a hundred syncs on a busy disk
 SHOP = VECTORS / "shop.ovsschema"
 ALL = {"op": "select", "table": "Note", "where": [], "columns": ["text"]}
 
@@ -73,11 +74,11 @@ def kill_once(place: Home, path: Path, dice: random.Random, numbers: "itertools.
         for writer in writers:
             writer.start()
         goal = dice.randrange(1, 60)
-        wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= goal, "some are durable")
+        wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= goal, "some are durable", SLOW)
         compaction = disturb(server) if dice.random() < 0.7 else None
         if compaction is not None:
             more = goal + dice.randrange(40)
-            wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= more, "more are durable")
+            wait_until(lambda: sum(len(w.acknowledged) for w in writers) >= more, "more are durable", SLOW)
         os.kill(server.pid, signal.SIGKILL)
         server.process.wait()
         for writer in writers:

@@ -5,10 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ovsdb.engine.database import Database
 from ovsdb.errors import OvsdbError
-from ovsdb.schema import Schema
-from tests.unit.ovsdb_engine.engine_bench import SCHEMA, UUIDS, Bench, uuid
+from tests.unit.ovsdb_engine.engine_bench import UUIDS, Bench, uuid
 
 
 def record_of(bench: Bench, *operations: Any) -> Any:
@@ -95,10 +93,3 @@ def test_records_are_read_with_and_without_differences() -> None:
 def test_bad_record_is_an_error(record: Any) -> None:
     with pytest.raises(OvsdbError):
         Bench().database.changeset_from_record(record)
-
-
-def test_converting_passes_over_what_the_new_schema_does_not_have() -> None:
-    database = Database(Schema.parse(SCHEMA))
-    record = {"Nope": {UUIDS[1]: {}}, "Thing": {UUIDS[0]: {"nope": 1, "i": 4}}}
-    database.apply(database.changeset_from_record(record, converting=True))
-    assert orjson.loads(database.snapshot_record()) == {"Thing": {UUIDS[0]: {"i": 4}}}
