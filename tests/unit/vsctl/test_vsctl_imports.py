@@ -34,3 +34,10 @@ def test_the_table_of_options_is_that_of_all_commands() -> None:
     for command in grammar.all_commands().values():
         options.update(command.options)
     assert options == grammar.OPTIONS
+
+
+def test_yaml_and_certificates_are_loaded_when_they_are_needed() -> None:
+    loaded = loaded_after("import vsctl.cli; from vsctl import grammar; grammar.all_commands()")
+    assert not loaded & {"yaml", "cryptography"}
+    loaded = loaded_after("import vsctl.cli, vsctl.bridges, vsctl.ports, vsctl.records")
+    assert not [name for name in loaded if name.partition(".")[0] == "declare"]
