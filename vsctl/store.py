@@ -68,6 +68,7 @@ class Row:
             self.changed.pop(column, None)
         else:
             self.changed[column] = value
+            self.store.note(self, column, value)
 
     def add(self, column: str, atom: Json) -> None:
         """Add to a set that does not hold the atom; the set need not be read for it."""
@@ -139,6 +140,8 @@ class Store:
         self._deleted: list[Row] = []
         self._asked: dict[str, list[Row]] = {}  # a query -> its answer
         self._seen: list[Seen] = []
+        # (table, column, text) -> rows that were given it, so that thousands of new ports are found by name
+        self._written: dict[tuple[str, str, str], list[Row]] = {}
         self._kept_uuids: set[str] = set()  # that new rows are to have
 
     # --- reading
@@ -154,7 +157,10 @@ class Store:
         """The rows whose column holds exactly `value`; `columns` will be needed of them."""
         found = self._ask(table, [[column, "==", value]], [column, *columns])
         found = [row for row in found if column not in row.changed]
-        found += [row for row in self._local(table) if column in row.changed and row.changed[column] == value]
+        local = (
+            self._written.get((table, column, value), []) if isinstance(value, str) else self._local(table)
+        )
+        found += [row for row in local if column in row.changed and row.changed[column] == value]
         return self._visible(found)
 
     def find_referring(self, table: str, column: str, to: Row, columns: Sequence[str] = ()) -> list[Row]:
@@ -234,8 +240,15 @@ class Store:
         if keep_uuid:
             self._kept_uuids.add(row.uuid)
         row.changed.update(values)
+        for column, value in values.items():
+            self.note(row, column, value)
         self._rows.setdefault(table, {})[row.uuid] = row
         return row
+
+    def note(self, row: Row, column: str, value: Json) -> None:
+        """A row was given a value."""
+        if isinstance(value, str):
+            self._written.setdefault((row.table, column, value), []).append(row)
 
     def hide(self, row: Row) -> None:
         """Take a row for gone that the server deletes by itself, as nothing refers to it any more."""
