@@ -9,7 +9,7 @@ PACKAGES := openvswitch-switch openvswitch-common qemu-system-x86 busybox-static
             iproute2 iputils-ping iperf3 tcpdump ethtool \
             ovn-central ovn-common openssl fish zsh graphviz mininet net-tools
 
-.PHONY: demo test packages lint types check bench format clean
+.PHONY: demo test packages lint types check bench format neutron clean
 
 demo: $(VENV)/.installed
 	@demo/run
@@ -30,6 +30,12 @@ types: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/pytest
 
+# OpenStack Neutron's calls to Open vSwitch, in an environment of their own: large, and not part of the tests.
+neutron: $(VENV)/.installed
+	test -x .neutron/bin/python || $(PYTHON) -m venv .neutron
+	.neutron/bin/pip install --quiet --disable-pip-version-check neutron
+	.neutron/bin/python tools/neutron_check.py $(abspath $(BIN))
+
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
@@ -46,4 +52,4 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .neutron build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,6 +20,15 @@ EMPTIED = {  # by emer-reset
     "Open_vSwitch": ("manager_options", "ssl"),
     "Bridge": ("controller", "fail_mode", "mirrors", "netflow", "sflow", "ipfix", "flood_vlans"),
 }
+REFERRED = {  # column -> table
+    "manager_options": "Manager",
+    "ssl": "SSL",
+    "controller": "Controller",
+    "mirrors": "Mirror",
+    "netflow": "NetFlow",
+    "sflow": "sFlow",
+    "ipfix": "IPFIX",
+}
 ZEROED = ("ingress_policing_rate", "ingress_policing_burst")  # of an Interface, by emer-reset
 KEPT = "hwaddr"  # in other_config of a bridge
 
@@ -45,6 +54,10 @@ def emer_reset(model: Model) -> None:
 
 def _empty(row: Row, columns: Sequence[str]) -> None:
     for column in columns:
+        table = REFERRED.get(column)
+        if table:
+            for uuid in row.refs(column):
+                row.store.hide(row.store.row(table, uuid))
         row[column] = set_of([])
 
 

@@ -53,7 +53,7 @@ def test_no_ping_is_lost_in_a_network_that_mininet_makes(way: str) -> None:
             our_ovsdb_server(place, namespace=namespace) as server,
             our_vswitchd(server, namespace=namespace),
         ):
-            words = ["ip", "netns", "exec", namespace, SYSTEM_PYTHON, "-c", SCRIPT, way]
+            words: list[str | Path] = ["ip", "netns", "exec", namespace, SYSTEM_PYTHON, "-c", SCRIPT, way]
             done = place.run(*words, check=False, timeout=240)
             assert "lost 0.0" in done.stdout, f"{done.stdout}{done.stderr}"
             assert place.run(OUR_BIN / "ovs-vsctl", "list-br").stdout == ""

@@ -29,7 +29,10 @@ KEPT = (
         r'"add" operation would put \d+ values in column',
         r"transaction error: .*(Type mismatch|set must have)",
     ),
-    (r'"\S+" is not a valid integer or range', r'"\S+" is not a valid range|constraint violation: Range'),
+    (
+        r'"\S+" is not a valid integer or range',
+        r'"\S+" is not a valid range|constraint violation: Range|.*: syntax error at',
+    ),
     # Of several mistakes the server tells the first; the C tool sends rows in the order of their hashes.
     (r"transaction error: .*constraint violation", r"transaction error: .*constraint violation"),
 )
