@@ -62,16 +62,17 @@ def _read(session: Session) -> Iterator[Line]:
         number += 1
         text = text.strip()
         if text and not text.startswith("#"):
-            yield _parse(number, text)
+            yield parse_line(number, text)
 
 
-def _parse(number: int, text: str) -> Line:
+def parse_line(number: int, text: str) -> Line:
+    """What a line says, or why it says nothing."""
     try:
         words = json.loads(text) if text.startswith("[") else _split(text)
         if not all(isinstance(word, str) for word in words):
             raise ValueError("a word that is no string")
         calls = parse_commands(words, [])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Line(number, [], f"the line cannot be split into words: {error}")
     except UsageError as error:
         return Line(number, [], str(error))
@@ -103,7 +104,7 @@ class _Batch:
         except _FAILURES as error:
             self._refuse(line.number, _text_of(error))
         else:
-            self._accept(line, outcome.outputs)
+            self._accept(line, outcome.outputs, outcome.warnings)
 
     def all_at_once(self, client: Client, lines: Sequence[Line]) -> None:
         """Execute all lines as one transaction; if one of them fails, none is executed."""
@@ -123,7 +124,9 @@ class _Batch:
             return
         outputs = iter(outcome.outputs)
         for line in lines:
-            self._accept(line, [next(outputs) for _ in line.calls])
+            self._accept(
+                line, [next(outputs) for _ in line.calls], outcome.warnings if line is lines[-1] else []
+            )
 
     def finish(self, client: Client) -> int:
         """Wait for the switch, once; the exit status."""
@@ -143,14 +146,14 @@ class _Batch:
             self._committed.append(outcome)
         return outcome
 
-    def _accept(self, line: Line, outputs: Sequence[Any]) -> None:
+    def _accept(self, line: Line, outputs: Sequence[Any], warnings: Sequence[str]) -> None:
         writer = self._session.writer
         value: Any
         if writer.as_json:
             value = [writer.value(output) for output in outputs]
         else:
             value = "".join(writer.text(output, sys.stdout) for output in outputs)
-        _answer({"ok": True, "output": value})
+        _answer({"ok": True, "output": value, **({"warnings": warnings} if warnings else {})})
 
     def _refuse(self, number: int, error: str) -> None:
         self._failed = True
@@ -172,5 +175,9 @@ def _text_of(error: Exception) -> str:
 
 
 def _answer(value: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # bytes that are no text, which json escapes
+        text = json.dumps(value)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """ovs-vsctl: generated command lines to ours and to the C one, on servers with the same contents.
 
 The lines: tests/kit/vsctl_lines.py. What is compared, and how: tests/kit/vsctl_pair.py.
-VSCTL=full runs 10,000 lines in place of 150; VSCTL=SEED:COUNT those.
+VSCTL=full runs 10,000 lines in place of 150.
 """
 
 import os
