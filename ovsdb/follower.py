@@ -159,10 +159,9 @@ class Follower:
     def _notified(self, method: str, params: list[Json]) -> None:
         match method, params:
             case "update3", [name, str(last_id), updates] if name == MONITOR and self.is_following:
-                self.last_id = _parse_id(last_id)
-                self._listener.changed(_record(updates, 2), self.last_id)
+                self._take(_record(updates, 2), _parse_id(last_id))
             case (("update2" | "update"), [name, updates]) if name == MONITOR and self.is_following:
-                self._listener.changed(_record(updates, 1 if method == "update" else 2), NO_ID)
+                self._take(_record(updates, 1 if method == "update" else 2), NO_ID)
             case "update2", [name, updates] if name == SERVER_MONITOR:
                 self._server_changed(updates)
             case "monitor_canceled", [name] if name == MONITOR:
@@ -258,13 +257,20 @@ class Follower:
                 case _:
                     raise FollowError(f"{method}: unexpected result")
         record = _record(updates, version)
-        self.last_id = id_
         if found:
-            self._listener.changed(record, id_)
+            self._take(record, id_)
         else:
             del record["_is_diff"]
+            self.last_id = NO_ID
             self._listener.contents_received(record, id_, self._selection)
+            self.last_id = id_
         self._set_following(True)
+
+    def _take(self, record: dict[str, Any], id_: int) -> None:
+        """Hand a change on. Where that fails the next connection asks for everything, not from here on."""
+        self.last_id = NO_ID
+        self._listener.changed(record, id_)
+        self.last_id = id_
 
     def _set_following(self, now_following: bool) -> None:
         if self.is_following != now_following:

@@ -195,6 +195,8 @@ class Hub:
         self.on_databases()
 
     def _describe_anew(self, hosted: HostedDatabase) -> None:
+        if self.databases.get(hosted.name) is not hosted:
+            return  # it was removed, and its link is about to end: the name may be another's
         where = [["name", "==", hosted.name]]
         update = {"op": "update", "table": "Database", "where": where, "row": _describe(hosted)}
         self._server.apply_internally([update])

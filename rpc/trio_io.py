@@ -114,7 +114,7 @@ def listen(address: PassiveAddress) -> Listening:
 
 def _listen_unix(address: UnixAddress) -> Listening:
     path = absolute(address.path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = _open(address, socket.AF_UNIX)
     umask = os.umask(0o777)
     os.umask(umask | (0o777 & ~SOCKET_MODE))
     try:
@@ -132,7 +132,7 @@ def _listen_unix(address: UnixAddress) -> Listening:
 
 
 def _listen_tcp(address: TcpListenAddress) -> Listening:
-    sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    sock = _open(address, socket.AF_INET6 if ":" in address.host else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         host = address.host or "0.0.0.0"
@@ -141,6 +141,13 @@ def _listen_tcp(address: TcpListenAddress) -> Listening:
         return Listening(_start(sock), replace(address, port=sock.getsockname()[1]))
     except OSError as error:
         sock.close()
+        raise _error(ListenError, address, error) from error
+
+
+def _open(address: PassiveAddress, family: int) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # no descriptor left, or no IPv6 here
         raise _error(ListenError, address, error) from error
 
 

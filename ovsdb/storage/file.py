@@ -101,6 +101,7 @@ class FileStorage:
         self._lock = Lockfile(path) if lock else None
         self._fd = -1
         self._ready = False  # the descriptor is open and stands at the end of the log
+        self._closed = False
         try:
             self._reader = Reader(path)
             self._records = self._reader.records()
@@ -187,6 +188,8 @@ class FileStorage:
 
         What is written into a file that has lost its name is lost with the last process that has it open.
         """
+        if self._closed:  # and the lock with it: by now the file may be another's
+            raise StorageError(f"{self._path}: the database is closed")
         try:
             status = os.stat(self._path)
         except FileNotFoundError:
@@ -330,6 +333,7 @@ class FileStorage:
 
     def close(self) -> None:
         """Close the file and release its lock."""
+        self._closed = True
         self._reader.close()
         if self._compaction is not None:
             self._compaction.abandon()

@@ -130,9 +130,16 @@ class Rewrite:
     def give_up(self) -> None:
         """Remove the new file, which nobody writes any more; after `finish`, or again, it does nothing."""
         self.given_up = True
-        if self._fd >= 0:
+        if self._fd >= 0 and self._has_name():
             self._temporary.unlink(missing_ok=True)
         self._close()
+
+    def _has_name(self) -> bool:
+        """Whether the new file is there, and not that of a later rewrite."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.lstat(self._temporary))
+        except FileNotFoundError:
+            return False
 
     def _close(self) -> None:
         for fd in (self._fd, self._source):

@@ -63,6 +63,15 @@ def echo(sock: socket.socket, text: str) -> None:
         received += data.decode()
 
 
+def add_manager(sock: socket.socket, target: str) -> None:
+    """As ovs-vsctl does, over a connection that stands; the answer is the next echo's to skip."""
+    manager = {"op": "insert", "table": "Manager", "row": {"target": target}, "uuid-name": "new"}
+    used = ["manager_options", "insert", ["set", [["named-uuid", "new"]]]]
+    mutation = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [used]}
+    request = {"method": "transact", "params": ["Open_vSwitch", manager, mutation], "id": "manager"}
+    sock.sendall(json.dumps(request).encode())
+
+
 @both
 def test_the_row_of_a_listener_tells_of_its_clients(place: Home, which: str) -> None:
     with peers.OVSDB_SERVERS[which](place, SOURCE) as server, ExitStack() as stack:
@@ -208,7 +217,8 @@ def test_a_server_without_descriptors_left_serves_those_it_has(place: Home) -> N
         sock.connect(str(path))
         return sock
 
-    with peers.our_ovsdb_server(place) as server, to_server() as kept, ExitStack() as many:
+    with peers.our_ovsdb_server(place, SOURCE) as server, to_server() as kept, ExitStack() as many:
+        vsctl(server, "init")
         echo(kept, "before")
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (40, 4096))
         for _ in range(60):
@@ -218,10 +228,15 @@ def test_a_server_without_descriptors_left_serves_those_it_has(place: Home) -> N
         for n in range(3):
             echo(kept, f"during {n}")
         assert server.output().count("accept failed") <= 2  # once for each socket
+        late = place.path / "late"
+        add_manager(kept, f"punix:{late}")
+        peers.wait_until(lambda: "listen failed: Too many open files" in server.output(), "it is told, too")
+        echo(kept, "still")
         assert "Traceback" not in server.output()
         many.close()
         with to_server() as another:
             echo(another, "after")
+        peers.wait_until(lambda: peers.is_listening(late), "it listens after all")
 
 
 @both

@@ -11,14 +11,20 @@ from appctl.vlog import Destination, Level, RateLimit, VlogError
 
 @pytest.fixture
 def state() -> Iterator[None]:
-    """Levels and patterns as in a new process, before and after."""
+    """Levels and patterns as in a new process, before (a test elsewhere may run a tool's main) and after."""
+    _forget()
     try:
         yield
     finally:
-        vlog.close_file()
-        vlog.set_levels(None, None, Level.INFO)
-        for destination, pattern in vlog.DEFAULT_PATTERNS.items():
-            vlog.set_from_text(f"PATTERN:{destination.name}:{pattern}")
+        _forget()
+
+
+def _forget() -> None:
+    vlog.close_file()
+    vlog.set_levels(None, None, Level.INFO)
+    vlog.set_rate_limits([], kept=True)
+    for destination, pattern in vlog.DEFAULT_PATTERNS.items():
+        vlog.set_from_text(f"PATTERN:{destination.name}:{pattern}")
 
 
 @pytest.fixture

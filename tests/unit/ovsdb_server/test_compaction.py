@@ -13,7 +13,7 @@ from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.hosted import HostedDatabase
 from ovsdb.schema import Schema
 from ovsdb.storage import file, rewrite
-from ovsdb.storage.base import Accepted, StorageError
+from ovsdb.storage.base import Accepted, Failed, StorageError
 from ovsdb.storage.file import FileStorage
 from ovsdb.storage.fsck import check
 from ovsdb.storage.rewrite import GivenUpError
@@ -250,3 +250,27 @@ def test_what_a_failed_sync_may_have_dropped_is_written_again(
     assert written == [(synced, end - synced)]
     hosted.close()
     assert check(path).commits == 103
+
+
+def test_one_that_was_ended_leaves_the_next_alone(path: Path, hosted: HostedDatabase) -> None:
+    ended = Compaction(hosted, storage_of(hosted))
+    hosted.storage.replace(OTHER, [])  # a thread may still be at work for the first
+    with Compaction(hosted, storage_of(hosted)) as following:
+        following.write(lambda: None)
+        ended.__exit__(None, None, None)
+        following.finish()
+    assert names(path) == [".conf.db.~lock~", "conf.db"]
+
+
+def test_what_is_closed_is_not_written_any_more(path: Path, hosted: HostedDatabase) -> None:
+    storage = storage_of(hosted)
+    hosted.close()
+    after = host(path)  # it has the lock now
+    before = path.stat()
+    with pytest.raises(StorageError, match="is closed"):
+        storage.start_compaction()
+    for _ in range(2):
+        assert isinstance(storage.propose(b'{"_date":8}', storage.head, durable=False).verdict, Failed)
+    assert (path.stat().st_ino, path.stat().st_size) == (before.st_ino, before.st_size)
+    commit(after, "mine")
+    after.close()

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from ovsdb.engine.row import new_uuid
+from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub
 from ovsdb.storage.memory import MemoryStorage
+from rpc.framing import Framer
+from rpc.message import Notification
 from tests.kit.linked import Client, Wire, new_hub
 from tests.unit.ovsdb_server.test_hub import INSERT, SCHEMA
 
@@ -247,3 +251,25 @@ def test_a_relay_that_is_removed_lets_go_of_its_clients(relay: Hub, source: Hub)
     relay.remove_database("db")
     assert [m["error"] for m in client.received()] == ["canceled"]
     assert relay.links == {}
+
+
+def test_a_change_that_could_not_be_taken_over_is_not_skipped(relay: Hub, source: Hub) -> None:
+    wire = follow(relay, source)
+    Client(source).call("transact", "db", INSERT)
+    [update] = Framer().feed(wire.session.take_output())
+    name, last_id, _ = update["params"]
+    nobody = {"T": {new_uuid(): {"modify": {"n": "three"}}}}
+    with pytest.raises(OvsdbError) as refused:
+        wire.link.follower.receive(Notification("update3", [name, last_id, nobody]))
+    wire.cut(refused.value)
+    follow(relay, source)
+    assert rows(Client(relay)) == rows(Client(source)) != []
+
+
+def test_the_end_of_a_removed_relay_does_not_concern_who_has_its_name_now(relay: Hub, source: Hub) -> None:
+    wire = follow(relay, source)
+    relay.remove_database("db")
+    relay.add_database(MemoryStorage(SCHEMA))
+    wire.cut(ConnectionError("cancelled"))
+    found = described(Client(relay))
+    assert (found["model"], found["connected"], found["leader"]) == ("standalone", True, True)
