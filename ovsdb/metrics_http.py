@@ -70,20 +70,28 @@ async def _answer(stream: trio.SocketStream, content_type: str, make_body: Calla
     except h11.RemoteProtocolError as e:
         await _send(stream, http, e.error_status_hint, "text/plain", b"bad request\n")
         return
+    is_head = request.method == b"HEAD"
     path = request.target.partition(b"?")[0]
     if path != b"/metrics":
-        await _send(stream, http, 404, "text/plain", b"see /metrics\n")
+        await _send(stream, http, 404, "text/plain", b"see /metrics\n", is_head=is_head)
     elif request.method not in (b"GET", b"HEAD"):
         await _send(stream, http, 405, "text/plain", b"GET only\n")
     else:
-        await _send(stream, http, 200, content_type, make_body())
+        await _send(stream, http, 200, content_type, make_body(), is_head=is_head)
 
 
 async def _send(
-    stream: trio.SocketStream, http: h11.Connection, status: int, content_type: str, body: bytes
+    stream: trio.SocketStream,
+    http: h11.Connection,
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    is_head: bool = False,
 ) -> None:
     headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Connection", "close")]
     data = http.send(h11.Response(status_code=status, headers=headers)) or b""
-    data += http.send(h11.Data(data=body)) or b""
+    if not is_head:  # which is told how long it would be
+        data += http.send(h11.Data(data=body)) or b""
     data += http.send(h11.EndOfMessage()) or b""
     await stream.send_all(data)

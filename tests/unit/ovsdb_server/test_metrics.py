@@ -58,7 +58,8 @@ async def exchange(port: int, data: bytes) -> tuple[int, bytes]:
     async with stream:
         await stream.send_all(data)
         http = h11.Connection(h11.CLIENT)
-        http.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+        method = "HEAD" if data.startswith(b"HEAD ") else "GET"  # of the first no body is expected
+        http.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
         http.send(h11.EndOfMessage())
         status, body = 0, b""
         while True:
@@ -76,6 +77,7 @@ async def exchange(port: int, data: bytes) -> tuple[int, bytes]:
 REQUESTS = [
     (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", (200, b"figures")),
     (b"GET /metrics?x=1 HTTP/1.0\r\n\r\n", (200, b"figures")),
+    (b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", (200, b"")),
     (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (404, b"see /metrics\n")),
     (b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", (405, b"GET only\n")),
     (b"\x16\x03\x01\x00\xa5\x01\x00\r\n\r\n", (400, b"bad request\n")),

@@ -10,7 +10,7 @@ from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub
 from ovsdb.storage.memory import MemoryStorage
 from rpc.framing import Framer
-from rpc.message import Notification
+from rpc.message import Notification, parse
 from tests.kit.linked import Client, Wire, new_hub
 from tests.unit.ovsdb_server.test_hub import INSERT, SCHEMA
 
@@ -256,11 +256,11 @@ def test_a_relay_that_is_removed_lets_go_of_its_clients(relay: Hub, source: Hub)
 def test_a_change_that_could_not_be_taken_over_is_not_skipped(relay: Hub, source: Hub) -> None:
     wire = follow(relay, source)
     Client(source).call("transact", "db", INSERT)
-    [update] = Framer().feed(wire.session.take_output())
-    name, last_id, _ = update["params"]
-    nobody = {"T": {new_uuid(): {"modify": {"n": "three"}}}}
+    [update] = map(parse, Framer().feed(wire.session.take_output()))
+    assert isinstance(update, Notification)
+    wrong: Any = {"T": {new_uuid(): {"modify": {"n": "three"}}}}
     with pytest.raises(OvsdbError) as refused:
-        wire.link.follower.receive(Notification("update3", [name, last_id, nobody]))
+        wire.link.follower.receive(Notification("update3", [*update.params[:2], wrong]))
     wire.cut(refused.value)
     follow(relay, source)
     assert rows(Client(relay)) == rows(Client(source)) != []
