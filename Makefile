@@ -28,7 +28,7 @@ types: $(VENV)/.installed
 	$(BIN)/mypy .
 
 check: $(VENV)/.installed
-	$(BIN)/pytest
+	@tools/check $(BIN)/pytest
 
 # OpenStack Neutron's calls to Open vSwitch, in an environment of their own: large, and not part of the tests.
 neutron: $(VENV)/.installed
