@@ -139,7 +139,9 @@ def test_replayed_records_give_the_same_database(history: History) -> None:
     database, replayed = Database(schema), Database(schema)
     for changeset in committed(database, history[1]):
         record = orjson.loads(database.changeset_to_record(changeset) or b"{}")
-        replayed.apply(replayed.changeset_from_record({**record, DIFF_MEMBER: changeset.is_diff, "_comment": "x"}))
+        replayed.apply(
+            replayed.changeset_from_record({**record, DIFF_MEMBER: changeset.is_diff, "_comment": "x"})
+        )
     snapshot = Database(schema)
     snapshot.apply(snapshot.changeset_from_record(orjson.loads(database.snapshot_record() or b"{}")))
     everything = only(contents(database), persistent)
