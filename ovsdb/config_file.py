@@ -89,6 +89,8 @@ def _backoff(options: Mapping[str, Any]) -> float:
 
 def _database(name: str, found: Mapping[str, Any]) -> DatabaseConfig:
     path = f"databases/{name}"
+    if "\0" in name:
+        raise ConfigError("databases", "the name of a file must not hold a null byte")
     model = found.get("service-model", "")
     is_backup = found.get("backup", False)
     if model == CLUSTERED:

@@ -53,7 +53,7 @@ def load_config(server: Server, configured: Configured) -> None:
         final = {key: fresh.get(key) or configured.hosted[key] for key in config.databases}
         _check_names(final)
         _check_remotes(server, config, final)
-    except ConfigError:
+    except BaseException:
         for hosted in fresh.values():
             hosted.close()
         raise

@@ -179,6 +179,7 @@ class Tls:
         self._inform = inform
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._seen: dict[bool, object] = {}  # what the files looked like when the context was made
+        self._refused: dict[bool, object] = {}  # the same of files that were no good
 
     def context(self, *, server: bool) -> ssl.SSLContext:
         """For the next connection; TlsError where there is none and none can be made."""
@@ -189,8 +190,11 @@ class Tls:
             except TlsError as error:
                 if server not in self._contexts:
                     raise
-                self._warn(f"{error}; the old files' contents stay in use")
-            self._seen[server] = looks
+                if looks != self._refused.get(server):  # said once, but tried again: a mode may be set right
+                    self._warn(f"{error}; the old files' contents stay in use")
+                self._refused[server] = looks
+            else:
+                self._seen[server] = looks
         return self._contexts[server]
 
     def wrap(self, sock: socket.socket, *, host: str | None = None) -> TlsSocket:

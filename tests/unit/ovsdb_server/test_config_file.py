@@ -220,3 +220,8 @@ def test_service_models_change_without_a_restart(served: Served) -> None:
 def test_a_missing_file_is_an_error(served: Served) -> None:
     with pytest.raises(ConfigError, match=r"failed to open configuration file .*No such file"):
         load_config(served.server, served.configured)
+
+
+def test_a_name_with_a_null_byte_is_a_mistake_in_the_file() -> None:
+    with pytest.raises(ConfigError, match="databases: the name of a file must not hold a null byte"):
+        parse({"databases": {"a\0b": {}}})

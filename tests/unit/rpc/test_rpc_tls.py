@@ -1,6 +1,7 @@
 """TLS: contexts from settings, and both sides of a connection over a pair of sockets."""
 
 import os
+import resource
 import socket
 import ssl
 import threading
@@ -137,6 +138,24 @@ def test_files_that_have_changed_are_read_again_and_bad_ones_passed_over(tmp_pat
     assert tls.context(server=True) is second
     assert len(told) == 1
     assert str(identity.certificate) in told[0]
+
+
+def test_files_that_could_not_be_opened_for_a_moment_are_read_after_all(tmp_path: Path) -> None:
+    ca, told = Authority(tmp_path), list[str]()
+    tls = Tls(settings(ca.issue("server")), told.append)
+    first = tls.context(server=True)
+    ca.issue("renewed", file="server")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        found = [tls.context(server=True) for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert all(context is first for context in found)
+    assert len(told) == 1
+    assert tls.context(server=True) is not first
 
 
 BREAKS: list[tuple[Callable[[TlsSettings], TlsSettings], str]] = [
