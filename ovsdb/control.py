@@ -270,7 +270,9 @@ class Control:
                 counts["n-weak-refs"] += sum(map(len, table.weak_referrers.values()))
                 counts["atoms"] += sum(map(_count_row, table.rows.values()))
         counts["backlog"] = sum(session.queued for session in self._hub.sessions)
-        counts["history-rows"] = sum(hosted.history.rows() for hosted in self._hub.databases.values())
+        histories = [hosted.history for hosted in self._hub.databases.values()]
+        counts["history-rows"] = sum(history.rows() for history in histories)
+        counts["history-bytes"] = sum(history.record_bytes() for history in histories)
         always = ("atoms", "cells", "monitors", "n-weak-refs")
         shown = [f"{name}:{n}" for name, n in counts.items() if n or name in always]
         return " ".join(shown + self._hub.limits.lines()) + "\n"

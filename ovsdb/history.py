@@ -20,13 +20,14 @@ KEEP_COMMITS = 100  # as many as the C server keeps for monitor_cond_since
 class _Entry:
     """One or more commits in a row."""
 
-    __slots__ = ("changes", "id", "restored", "rows", "start")
+    __slots__ = ("bytes", "changes", "id", "restored", "rows", "start")
 
-    def __init__(self, start: int, changes: Changeset, id_: int, restored: bool) -> None:
+    def __init__(self, start: int, changes: Changeset, id_: int, restored: bool, bytes_: int) -> None:
         self.start = start  # the position before it
         self.changes = changes
         self.id = id_  # of the position after it
         self.restored = restored  # read from the log, where ephemeral columns are missing
+        self.bytes = bytes_  # of its records in the log
         self.rows = 0
         for rows in changes.tables.values():
             self.rows += len(rows)
@@ -38,21 +39,24 @@ class History:
     def __init__(self, tables: Mapping[str, Table], head_id: int) -> None:
         self.head = 0
         self.head_id = head_id
-        # Row changes; beyond them old commits are forgotten though there are fewer.
+        # Row changes and bytes; beyond them old commits are forgotten though there are fewer.
         self.keep_rows = Limits.history_rows
+        self.keep_bytes = Limits.history_bytes
         self._tables = dict(tables)
         self._first_id = head_id  # of the position before the first entry
         self._first_restored = True
         self._entries: list[_Entry] = []
         self._new_rows = 0  # row changes since the last trim
+        self._new_bytes = 0  # of records since then
         self._tail: Changeset | None = None  # what was asked for last, from _tail_from to the head
         self._tail_from = -1
 
     def append(self, changes: Changeset, id_: int, *, restored: bool = False) -> None:
         """A commit has been made."""
-        entry = _Entry(self.head, changes, id_, restored)
+        entry = _Entry(self.head, changes, id_, restored, changes.record_bytes)
         self._entries.append(entry)
         self._new_rows += entry.rows
+        self._new_bytes += entry.bytes
         self.head += 1
         self.head_id = id_
         self._tail = None
@@ -103,6 +107,10 @@ class History:
         """How many row changes are kept."""
         return sum(entry.rows for entry in self._entries)
 
+    def record_bytes(self) -> int:
+        """Of their records in the log."""
+        return sum(entry.bytes for entry in self._entries)
+
     def size(self, count: Callable[[Row], int]) -> tuple[int, int]:
         """How many entries there are, and what `count` says of the rows in them, before and after."""
         total = 0
@@ -114,7 +122,11 @@ class History:
 
     def is_long(self) -> bool:
         """Whether `trim` has something to do."""
-        return len(self._entries) > 2 * KEEP_COMMITS or self._new_rows > self.keep_rows
+        return (
+            len(self._entries) > 2 * KEEP_COMMITS
+            or self._new_rows > self.keep_rows
+            or self._new_bytes > self.keep_bytes
+        )
 
     def trim(self, followers: Iterable[int]) -> None:
         """Forget what is old: all before the first follower, and the steps between followers."""
@@ -133,15 +145,16 @@ class History:
         if group:
             kept.append(self._fold(group))
         self._entries = kept + self._entries[old:]
-        self._new_rows = 0
+        self._new_rows = self._new_bytes = 0
         self._tail = None
 
     def _old_entries(self) -> int:
         """How many entries from the start are beyond what is kept for its own sake."""
-        rows = 0
+        rows = size = 0
         for count, entry in enumerate(reversed(self._entries), 1):
             rows += entry.rows
-            if count > KEEP_COMMITS or rows > self.keep_rows:
+            size += entry.bytes
+            if count > KEEP_COMMITS or rows > self.keep_rows or size > self.keep_bytes:
                 return len(self._entries) - count + 1
         return 0
 
@@ -149,4 +162,5 @@ class History:
         last = entries[-1]
         if len(entries) == 1:
             return last
-        return _Entry(entries[0].start, self._merge(entries), last.id, last.restored)
+        size = sum(entry.bytes for entry in entries)
+        return _Entry(entries[0].start, self._merge(entries), last.id, last.restored, size)

@@ -443,9 +443,8 @@ class HostedDatabase:
         CONVERSIONS.count()
         self.database = database
         self.logged &= database.tables.keys()
-        keep_rows = self.history.keep_rows
-        self.history = History(database.tables, self.storage.head)
-        self.history.keep_rows = keep_rows
+        before, self.history = self.history, History(database.tables, self.storage.head)
+        self.history.keep_rows, self.history.keep_bytes = before.keep_rows, before.keep_bytes
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
         self._specs = WeakValueDictionary()
         self._updates.clear()
@@ -543,6 +542,7 @@ def replay(database: Database, storage: Storage) -> Iterator[tuple[StoredRecord,
         except OvsdbError as e:
             storage.reject_last(UnreadableRecordError(storage.name, e))
             return
+        changes.record_bytes = record.size
         database.apply(changes)
         yield record, changes
 

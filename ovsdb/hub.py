@@ -188,6 +188,7 @@ class Hub:
     def admit(self, hosted: HostedDatabase) -> None:
         """Serve a database that has been loaded."""
         hosted.history.keep_rows = self.limits.history_rows
+        hosted.history.keep_bytes = self.limits.history_bytes
         self.databases[hosted.name] = hosted
         self._server.apply_internally([{"op": "insert", "table": "Database", "row": _describe(hosted)}])
         if isinstance(hosted.source, Relay):

@@ -27,6 +27,7 @@ class Limits:
     locks: int = 10_000  # of one session
     waiting: int = 10_000  # transactions of one session without a reply
     history_rows: int = 10_000  # row changes kept, of each database, for clients that come back
+    history_bytes: int = 64 << 20  # of the records that brought them
 
     def lines(self) -> list[str]:
         """The bounds as `memory/show` tells them."""

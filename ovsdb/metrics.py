@@ -76,6 +76,7 @@ def _of_databases(databases: dict[str, HostedDatabase]) -> Iterator[Metric]:
     waiting = gauge("ovsdb_waiting_transactions", "Transactions in a wait.")
     rows = gauge("ovsdb_rows", "Rows of a table.", "table")
     history = gauge("ovsdb_history_rows", "Row changes kept for clients that come back.")
+    kept = gauge("ovsdb_history_bytes", "Of the records that brought them.")
     size = gauge("ovsdb_file_bytes", "Size of the database file.")
     compacted = gauge("ovsdb_compacted_timestamp_seconds", "When the file was compacted last, or opened.")
     records = gauge("ovsdb_records_since_compaction", "Records added to the file since.")
@@ -87,6 +88,7 @@ def _of_databases(databases: dict[str, HostedDatabase]) -> Iterator[Metric]:
         monitors.add_metric([name], len(hosted.monitors))
         waiting.add_metric([name], len(hosted.triggers))
         history.add_metric([name], hosted.history.rows())
+        kept.add_metric([name], hosted.history.record_bytes())
         for table in hosted.tables.values():
             rows.add_metric([name, table.name], len(table.rows))
         storage = hosted.storage
@@ -94,7 +96,7 @@ def _of_databases(databases: dict[str, HostedDatabase]) -> Iterator[Metric]:
             size.add_metric([name], storage.size)
             compacted.add_metric([name], now - (monotonic - storage.compacted_at))
             records.add_metric([name], storage.appended)
-    yield from (commits, latency, monitors, waiting, rows, history, size, compacted, records)
+    yield from (commits, latency, monitors, waiting, rows, history, kept, size, compacted, records)
 
 
 def _buckets(classes: list[int]) -> list[tuple[str, float]]:

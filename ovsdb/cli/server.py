@@ -80,6 +80,7 @@ LIMITS = {  # option → field of Limits, and what it is
     "--max-locks": ("locks", "Locks of one client."),
     "--max-waiting": ("waiting", "Transactions of one client that wait."),
     "--history-rows": ("history_rows", "Row changes kept for clients that come back."),
+    "--history-bytes": ("history_bytes", "Bytes of the records that brought them."),
 }
 
 

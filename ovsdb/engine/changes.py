@@ -43,7 +43,7 @@ class RowChange:
 class Changeset:
     """What one or more transactions changed.  Treat it as immutable once it is made."""
 
-    __slots__ = ("comment", "is_diff", "references", "tables")
+    __slots__ = ("comment", "is_diff", "record_bytes", "references", "tables")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Changeset:
         # table → UUID → by how much the number of strong references to the row changes
         self.references = references or {}
         self.is_diff = True  # its record has differences; false: whole values
+        self.record_bytes = 0  # of its record in the log, once there is one
 
     def __bool__(self) -> bool:
         return bool(self.tables)

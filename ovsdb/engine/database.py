@@ -123,7 +123,9 @@ class Database:
                     rows.append(b'"%b":%b' % (uuid.encode(), encoded))
             if rows:
                 members.append(b"%b{%b}" % (table.prefix, b",".join(rows)))
-        return b"{%b}" % b",".join(members) if members else b""
+        record = b"{%b}" % b",".join(members) if members else b""
+        changeset.record_bytes = len(record)
+        return record
 
     def snapshot_record(self) -> bytes:
         """The whole contents as one record, as a compacted file has it; b"" if there are none."""

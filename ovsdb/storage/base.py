@@ -75,6 +75,7 @@ class StoredRecord(NamedTuple):
 
     id: int  # the position after it
     value: JsonObject  # as read; the receiver may take it apart
+    size: int = 0  # bytes in the log
 
 
 class Storage(Protocol):

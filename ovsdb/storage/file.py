@@ -147,7 +147,7 @@ class FileStorage:
                 self._end = reader.end
                 self.head = record.next_id(self.head, digest)
                 self._commits += 1
-                yield StoredRecord(self.head, value)
+                yield StoredRecord(self.head, value, self._end - self._previous[0])
                 if self._end != reader.end:  # rejected
                     break
         except StorageError as e:

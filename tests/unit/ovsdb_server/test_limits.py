@@ -116,5 +116,14 @@ def test_the_history_keeps_so_many_rows(small: Hub) -> None:
     assert client.call("monitor_cond_since", "db", "m", {"T": [{}]}, first)[0] is False
 
 
+def test_the_history_keeps_so_many_bytes(hub: Hub) -> None:
+    hub.limits = Limits(history_bytes=1000)
+    hub.add_database(MemoryStorage(SCHEMA))
+    client = Client(hub)
+    for _ in range(100):
+        client.call("transact", "db", INSERT)
+        assert 0 < hub.databases["db"].history.record_bytes() <= 2 * 1000
+
+
 def test_the_bounds_are_shown_by_name() -> None:
     assert "max-backlog:7" in dataclasses.replace(Limits(), backlog=7).lines()
