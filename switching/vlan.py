@@ -1,6 +1,6 @@
-"""Which VLAN a frame is in when it comes in by a port, and which tag it bears when it goes out.
+"""Which VLAN a frame is in when it comes in by a port, and which tags it bears when it goes out.
 
-Rule: pure; a tag is a TCI as a FlowKey has it, with VLAN_PRESENT, and 0 is no tag.
+Rule: pure. Tags are a tuple of ints, the outermost first: TPID << 16 | TCI, with VLAN_PRESENT in the TCI.
 Source: ovs-vswitchd.conf.db(5), "VLAN Configuration"; IEEE 802.1Q.
 """
 
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from datapath.packet.flowkey import VLAN_PRESENT
+from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
+from datapath.packet.headers import ETH_TYPE_VLAN
 
 VID_MASK = 0x0FFF
 PCP_MASK = 0xE000
+Tags = tuple[int, ...]
 
 
 class VlanMode(enum.Enum):
@@ -40,6 +43,23 @@ class PortVlan:
     )
 
 
+class Classified(NamedTuple):
+    """A frame within a bridge."""
+
+    vlan: int  # in which it is switched; 0: none
+    pcp: int  # the priority it came with, in its place in a TCI
+    tpid: int  # of the tag that says the VLAN
+    inner: Tags  # behind that tag
+
+
+def tags_of(key: FlowKey) -> Tags:
+    """Return the tags of a packet."""
+    if not key.vlan_tci:
+        return ()
+    outer = key.vlan_tpid << 16 | key.vlan_tci
+    return (outer, key.cvlan_tpid << 16 | key.cvlan_tci) if key.cvlan_tci else (outer,)
+
+
 def carries(port: PortVlan, vlan: int) -> bool:
     """Tell whether a port is a member of a VLAN."""
     if port.mode is _ACCESS:
@@ -49,21 +69,26 @@ def carries(port: PortVlan, vlan: int) -> bool:
     return port.mode is not _TRUNK and vlan == port.tag
 
 
-def input_vlan(port: PortVlan, tci: int) -> int | None:
-    """Return the VLAN of a frame that came in with this tag, or None where the port does not accept it."""
-    vid = tci & VID_MASK
+def classify(port: PortVlan, tags: Tags) -> Classified | None:
+    """Return the VLAN of a frame that came in with these tags, or None where the port does not accept it."""
+    outer = tags[0] if tags else ETH_TYPE_VLAN << 16
+    vid, inner = outer & VID_MASK, tags[1:]
     if port.mode is _ACCESS:
-        return None if vid else port.tag
-    vlan = vid or (port.tag if port.mode is not _TRUNK else 0)
-    return vlan if carries(port, vlan) else None
+        vlan = port.tag
+        if vid:
+            return None
+    else:
+        vlan = vid or (port.tag if port.mode is not _TRUNK else 0)
+        if not carries(port, vlan):
+            return None
+    return Classified(vlan, outer & PCP_MASK, outer >> 16, inner)
 
 
-def output_tci(port: PortVlan, vlan: int, pcp: int) -> int:
-    """Return the tag for a frame of this VLAN; `pcp` is the priority it came with, in its place in a TCI."""
+def tags_out(port: PortVlan, frame: Classified) -> Tags:
+    """Return the tags with which a frame leaves by a port that carries its VLAN."""
+    vlan, pcp = frame.vlan, frame.pcp
     if port.mode is _ACCESS or (port.mode is VlanMode.NATIVE_UNTAGGED and vlan == port.tag):
         vlan = 0
-    if vlan:
-        return VLAN_PRESENT | pcp | vlan
-    if port.priority_tags == "always" or (port.priority_tags == "if-nonzero" and pcp):
-        return VLAN_PRESENT | pcp
-    return 0
+    if vlan or port.priority_tags == "always" or (port.priority_tags == "if-nonzero" and pcp):
+        return (frame.tpid << 16 | VLAN_PRESENT | pcp | vlan, *frame.inner)
+    return frame.inner

@@ -27,7 +27,7 @@ from datapath.userspace.datapath import UserspaceProvider
 from ovsdb.client.trio_client import open_database
 from rpc.address import AddressError
 from rpc.tls_settings import TlsSettings
-from vswitchd import commands
+from vswitchd.control.register import register
 from vswitchd.daemon import LOCK, Daemon
 from vswitchd.rows import TABLES
 
@@ -70,7 +70,7 @@ async def serve(remote: str, providers: dict[str, Provider], process: Process, t
             switch.stopping.set()
 
         control_commands.register("exit", "[--cleanup]", 0, 1, stop)
-        commands.register(control_commands, switch.reconciler, providers)
+        register(control_commands, switch.reconciler, providers)
         try:
             with ControlServer(control_commands, process.options.unixctl) as control:
                 async with trio.open_nursery() as nursery:

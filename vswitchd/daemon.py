@@ -20,11 +20,11 @@ from ovsdb.client.transaction import Transaction, TransactionError, by_uuid, che
 from ovsdb.client.trio_client import Database, Lock
 from rpc.errors import ConnectionLost, RemoteError
 from vswitchd import rows
-from vswitchd.commands import revalidate
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
-from vswitchd.status import Writes, changes, error_text
+from vswitchd.status.describe import changes
+from vswitchd.status.observation import Writes, error_text
 from vswitchd.upcall import handle_upcalls
 
 LOCK = "ovs_vswitchd"  # the C daemon takes the same, so that two never drive one switch
@@ -166,7 +166,7 @@ class Daemon:
             started = time.monotonic()
             for type_ in list(self.reconciler.forwardings):
                 try:
-                    revalidate(self.reconciler, type_, time.monotonic())
+                    self.reconciler.revalidate(type_, time.monotonic())
                 except DatapathError as error:
                     log.warn("%s", error_text(error))
                 await trio.lowlevel.checkpoint()
@@ -203,8 +203,8 @@ class Daemon:
 
     def _serve_batch(self, type_: str, handle: Datapath, descriptor: int) -> bool:
         """Decide some packets; false where that is not possible now."""
-        state = self.reconciler.forwardings.get(type_)
-        if state is None or self.reconciler.datapaths.handles.get(type_) is not handle:
+        forwarding = self.reconciler.forwardings.get(type_)
+        if forwarding is None or self.reconciler.datapaths.handles.get(type_) is not handle:
             return False
         try:
             upcalls = handle.upcalls(descriptor, BATCH)
@@ -212,7 +212,7 @@ class Daemon:
             log.err("%s: %s", DATAPATH_NAMES[type_], error_text(error))
             return False
         if upcalls:
-            self.reconciler.run(type_, handle_upcalls(state, upcalls, time.monotonic()))
+            self.reconciler.run(type_, handle_upcalls(forwarding, upcalls, time.monotonic()))
         return True
 
 

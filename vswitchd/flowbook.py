@@ -1,21 +1,20 @@
 """What the daemon knows of the flows that it put into one datapath.
 
 Rule: this is the only module that adds or removes a Record. looking_at() finds the flows whose actions depend
-on what the MAC table says of an address: a station that moves costs one translation for each of its peers.
+on what the state says of a place: a station that moves costs one translation for each of its peers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from operator import and_
 
 from datapath.actions import Actions
 from datapath.packet.flowkey import FlowKey
 from datapath.provider import FlowStats
-from switching.mac_table import Place
 from switching.xlate import Decision
 
 _DIGEST_SIZE = 16  # what Open vSwitch uses; the kernel takes no more
@@ -41,7 +40,7 @@ class FlowBook:
 
     def __init__(self) -> None:
         self._records: dict[bytes, Record] = {}
-        self._looking_at: dict[Place, set[bytes]] = {}
+        self._looking_at: dict[Hashable, set[bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -77,8 +76,8 @@ class FlowBook:
         self._records.clear()
         self._looking_at.clear()
 
-    def looking_at(self, places: Iterable[Place]) -> list[Record]:
-        """Return the flows that depend on any of these addresses."""
+    def looking_at(self, places: Iterable[Hashable]) -> list[Record]:
+        """Return the flows that depend on any of these places."""
         found = {ufid for place in places for ufid in self._looking_at.get(place, ())}
         return [self._records[ufid] for ufid in found]
 

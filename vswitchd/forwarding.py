@@ -6,14 +6,15 @@ Each change tells which flows have to be translated again: no flow outlives what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from datapath.provider import FlowDel, FlowPut, Operation
-from switching.mac_table import MacTable, Place
+from switching.mac_table import MacTable
+from switching.state import State
 from switching.switch import Switch
-from switching.xlate import Decision, Learned, xlate
-from vswitchd.config import DesiredBridge
+from switching.xlate import Decision, xlate
+from vswitchd.config.desired import DesiredBridge
 from vswitchd.flowbook import FlowBook, Record, flow_id
 
 DEFAULT_FLOW_LIMIT = 200_000
@@ -34,7 +35,7 @@ class Forwarding:
     """One datapath's bridges, their MAC tables, and the flows made from them."""
 
     switch: Switch = field(default_factory=lambda: Switch({}))
-    tables: dict[str, MacTable] = field(default_factory=dict)  # by name of the bridge
+    state: State = field(default_factory=State)
     book: FlowBook = field(default_factory=FlowBook)
     counters: dict[str, Counters] = field(default_factory=dict)  # by name of the port
     flow_limit: int = DEFAULT_FLOW_LIMIT
@@ -42,53 +43,43 @@ class Forwarding:
     upcalls: int = 0  # packets that were decided here
 
 
-def set_switch(state: Forwarding, switch: Switch, bridges: Iterable[DesiredBridge]) -> None:
+def set_switch(forwarding: Forwarding, switch: Switch, bridges: Iterable[DesiredBridge]) -> None:
     """Take over a new picture of the bridges. Flows have to be translated again after it."""
-    state.switch = switch
+    forwarding.switch = switch
     for bridge in bridges:
-        table = state.tables.setdefault(bridge.name, MacTable(bridge.name))
+        table = forwarding.state.tables.setdefault(bridge.name, MacTable(bridge.name))
         table.ageing = bridge.mac_ageing
         table.set_size(bridge.mac_table_size)
         if bridge.name in switch.bridges:
             table.keep_ports(frozenset(port.name for port in switch.bridges[bridge.name].ports))
-    for gone in state.tables.keys() - switch.bridges.keys():
-        del state.tables[gone]
+    for gone in forwarding.state.tables.keys() - switch.bridges.keys():
+        del forwarding.state.tables[gone]
 
 
-def learn(state: Forwarding, learned: Iterable[Learned], heard: float) -> list[Place]:
-    """Carry out the side effects of a decision; return what the MAC tables answer differently now."""
-    changed: list[Place] = []
-    for bridge, vlan, mac, port in learned:
-        table = state.tables.get(bridge)
-        if table is not None:
-            changed += table.learn(vlan, mac, port, heard)
-    return changed
-
-
-def count(state: Forwarding, decision: Decision, packets: int, octets: int) -> None:
+def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int) -> None:
     """Add packets to the counters of the ports that a decision leads through."""
     for name in decision.inputs:
-        counters = state.counters.setdefault(name, Counters())
+        counters = forwarding.counters.setdefault(name, Counters())
         counters.rx_packets += packets
         counters.rx_bytes += octets
     for name in decision.outputs:
-        counters = state.counters.setdefault(name, Counters())
+        counters = forwarding.counters.setdefault(name, Counters())
         counters.tx_packets += packets
         counters.tx_bytes += octets
 
 
-def translate_again(state: Forwarding, records: Iterable[Record]) -> list[Operation]:
+def translate_again(forwarding: Forwarding, records: Iterable[Record]) -> list[Operation]:
     """Decide flows anew, without side effects; return what changes in the datapath."""
     operations: list[Operation] = []
     for record in records:
-        decision = xlate(record.key, state.switch, state.tables)
+        decision = xlate(record.key, forwarding.switch, forwarding.state)
         if flow_id(record.key, decision.mask) != record.ufid:  # it looks at other fields now: another flow
-            state.book.remove(record.ufid)
+            forwarding.book.remove(record.ufid)
             operations.append(FlowDel(record.ufid))
             continue
         before = record.actions
         if decision != record.decision:
-            state.book.decide(record, decision)
+            forwarding.book.decide(record, decision)
         if decision.actions != before:
             operations.append(
                 FlowPut(
@@ -98,6 +89,6 @@ def translate_again(state: Forwarding, records: Iterable[Record]) -> list[Operat
     return operations
 
 
-def places_changed(state: Forwarding, places: Iterable[Place]) -> list[Operation]:
-    """Translate the flows again that depend on these addresses."""
-    return translate_again(state, state.book.looking_at(places))
+def places_changed(forwarding: Forwarding, places: Iterable[Hashable]) -> list[Operation]:
+    """Translate the flows again that depend on these places."""
+    return translate_again(forwarding, forwarding.book.looking_at(places))

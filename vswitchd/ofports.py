@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from switching.switch import LOCAL_OFPORT
-from vswitchd.config import DesiredBridge, DesiredInterface
+from vswitchd.config.desired import DesiredBridge, DesiredInterface
 
 MAX_OFPORT = 65279  # above are OpenFlow's reserved ports and Open vSwitch's own
 

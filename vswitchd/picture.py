@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
-from vswitchd.config import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import Actual, ActualDatapath
 

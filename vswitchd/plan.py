@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from datapath.link import Link
 from datapath.provider import LOCAL_PORT, Vport, VportSpec
-from vswitchd.config import Desired, DesiredBridge, DesiredInterface
+from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface
 
 DATAPATH_NAMES = {"system": "ovs-system", "netdev": "ovs-netdev", "dummy": "ovs-dummy"}
 _WITH_DEVICE = ("system", "tap")  # kinds of ports whose devices have an address and an MTU of their own

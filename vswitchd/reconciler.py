@@ -6,21 +6,26 @@ daemon around it waits, and carries the writes to the database.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 
 from appctl import vlog
 from datapath.provider import DatapathError, Operation, Provider
-from vswitchd.config import Desired, DesiredInterface, Memo, read_config
+from vswitchd.config.desired import Desired, DesiredInterface
+from vswitchd.config.read import Memo, read_config
 from vswitchd.datapaths import Datapaths, Failure
 from vswitchd.forwarding import Forwarding, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
 from vswitchd.plan import Actual, DeletePort, Step, Subject, plan
-from vswitchd.revalidate import adopt, translate_all
+from vswitchd.revalidate import adopt, sweep, translate_all
 from vswitchd.rows import Tables
 from vswitchd.speeds import LinkSpeeds
-from vswitchd.status import Observation, Writes, describe, error_text, interface_error, switch_columns
+from vswitchd.status.describe import describe
+from vswitchd.status.interface import interface_error
+from vswitchd.status.observation import Observation, Writes, error_text
+from vswitchd.status.switch import switch_columns
 
 ROUNDS = 3  # a port that was made may need an address; more than that is left for the next time
 log = vlog.module("bridge")
@@ -89,7 +94,7 @@ class Reconciler:
             if self._watch is not None:
                 self._watch.read_counters()
             self.actual = self.datapaths.observe(self._watch)
-        counters = {n: c for state in self.forwardings.values() for n, c in state.counters.items()}
+        counters = {n: c for forwarding in self.forwardings.values() for n, c in forwarding.counters.items()}
         return describe(
             Observation(
                 self.desired,
@@ -115,33 +120,41 @@ class Reconciler:
             except DatapathError as error:
                 log.warn("%s", error_text(error))
 
+    def revalidate(self, type_: str, now: float) -> None:
+        """Compare the flows of one datapath with what it says of them."""
+        handle = self.datapaths.handles.get(type_)
+        forwarding = self.forwardings.get(type_)
+        if handle is not None and forwarding is not None:
+            dump = handle.flows(terse=True)
+            self.run(type_, sweep(forwarding, dump, now, time.monotonic()))
+
     def _switch_over(self, has_acted: bool, now: float) -> None:
         """Let packets be decided by the new configuration, and flows with them."""
         switches = draw(self.desired, self.actual, self.numbers)
         for gone in self.forwardings.keys() - switches.keys():
             del self.forwardings[gone]
         for type_, switch in switches.items():
-            state = self.forwardings.get(type_)
-            fresh = state is None
-            if state is None:
-                state = self.forwardings[type_] = Forwarding()
-            unchanged = not fresh and not has_acted and switch.bridges == state.switch.bridges
-            state.flow_limit, state.max_idle = self.desired.flow_limit, self.desired.max_idle
+            forwarding = self.forwardings.get(type_)
+            fresh = forwarding is None
+            if forwarding is None:
+                forwarding = self.forwardings[type_] = Forwarding()
+            unchanged = not fresh and not has_acted and switch.bridges == forwarding.switch.bridges
+            forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
-            set_switch(state, switch, bridges)
+            set_switch(forwarding, switch, bridges)
             if fresh:
-                self.run(type_, self._adopt(type_, state, now))
+                self.run(type_, self._adopt(type_, forwarding, now))
             elif not unchanged:
-                self.run(type_, translate_all(state))
+                self.run(type_, translate_all(forwarding))
 
-    def _adopt(self, type_: str, state: Forwarding, now: float) -> list[Operation]:
+    def _adopt(self, type_: str, forwarding: Forwarding, now: float) -> list[Operation]:
         try:
             handle = self.datapaths.handles[type_]
             flows = list(handle.flows())
             if any(not flow.ufid for flow in flows):  # nobody could ever delete these one by one
                 handle.flush_flows()
                 return []
-            return adopt(state, flows, now)
+            return adopt(forwarding, flows, now)
         except DatapathError as error:
             log.warn("%s", error_text(error))
             return []

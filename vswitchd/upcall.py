@@ -6,41 +6,43 @@ flow was put that the next one of its kind will take, and packets in the order i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from datapath.provider import Execute, FlowPut, Operation, Upcall, UpcallKind
-from switching.mac_table import Place
+from switching.state import carry_out
 from switching.xlate import xlate
 from vswitchd.flowbook import Record, flow_id
-from vswitchd.forwarding import Forwarding, count, learn, places_changed
+from vswitchd.forwarding import Forwarding, count, places_changed
 
 # A packet may have been on its way when its flow was put. Later than this, it is not there: put it anew.
 _SETTLED = 0.2  # seconds
 
 
-def handle_upcalls(state: Forwarding, upcalls: Iterable[Upcall], now: float) -> list[Operation]:
+def handle_upcalls(forwarding: Forwarding, upcalls: Iterable[Upcall], now: float) -> list[Operation]:
     """Decide packets, learn from them, and return what the datapath shall do."""
     operations: list[Operation] = []
-    places: list[Place] = []
+    places: list[Hashable] = []
     for upcall in upcalls:
         if upcall.kind is UpcallKind.MISS:
-            places += _handle_miss(state, upcall, now, operations)
+            places += _handle_miss(forwarding, upcall, now, operations)
     if places:
-        operations += places_changed(state, places)
+        operations += places_changed(forwarding, places)
     return operations
 
 
-def _handle_miss(state: Forwarding, upcall: Upcall, now: float, operations: list[Operation]) -> list[Place]:
+def _handle_miss(
+    forwarding: Forwarding, upcall: Upcall, now: float, operations: list[Operation]
+) -> list[Hashable]:
     key = upcall.key
-    decision = xlate(key, state.switch, state.tables)
-    state.upcalls += 1
-    count(state, decision, 1, len(upcall.packet))
+    decision = xlate(key, forwarding.switch, forwarding.state)
+    forwarding.upcalls += 1
+    count(forwarding, decision, 1, len(upcall.packet))
     ufid = flow_id(key, decision.mask)
-    known = state.book.get(ufid)
+    known = forwarding.book.get(ufid)
     settled = known is not None and now - known.installed <= _SETTLED
-    if not settled and (known is not None or len(state.book) < state.flow_limit):
-        state.book.add(Record(ufid, key, upcall.wire_key, decision, now))
+    if not settled and (known is not None or len(forwarding.book) < forwarding.flow_limit):
+        forwarding.book.add(Record(ufid, key, upcall.wire_key, decision, now))
         operations.append(FlowPut(ufid, key, decision.mask, decision.actions, upcall.wire_key))
     if decision.actions:
         operations.append(Execute(upcall.packet, key, decision.actions, upcall.wire_key, upcall.hash))
-    return learn(state, decision.learned, now)
+    return carry_out(forwarding.state, decision.effects, now)

@@ -10,7 +10,8 @@ from ovsdb.datum import Value
 from vswitchd.reconciler import Reconciler
 from vswitchd.revalidate import sweep
 from vswitchd.rows import Row
-from vswitchd.status import Writes, changes
+from vswitchd.status.describe import changes
+from vswitchd.status.observation import Writes
 from vswitchd.upcall import handle_upcalls
 
 Defaults = dict[str, Value]

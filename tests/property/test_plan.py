@@ -7,7 +7,7 @@ from datapath.fake import FakeProvider
 from datapath.provider import LOCAL_PORT
 from switching.tunnel import TunnelConfig
 from switching.vlan import PortVlan
-from vswitchd.config import Desired, DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.datapaths import Datapaths
 from vswitchd.plan import AddPort, CreateDatapath, DeleteDatapath, DeletePort, plan, wanted_ports
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
 from switching.mac_table import MacTable
+from switching.state import State
 from switching.switch import Switch, SwitchBridge, SwitchPort
 from switching.tunnel import INHERIT, TunnelConfig
 from switching.vlan import PortVlan, VlanMode
@@ -74,6 +75,6 @@ def test_decision_holds_for_all_packets_that_agree_under_the_mask(
         for vlan in (0, 5, 6):
             table.learn(vlan, mac, f"p{port}", 0.0)
     key = possible(key, switch)
-    decision = xlate(key, switch, {"br0": table})
+    decision = xlate(key, switch, State({"br0": table}))
     mixed = FlowKey._make((k & m) | (o & ~m) for k, o, m in zip(key, other, decision.mask, strict=True))
-    assert xlate(possible(mixed, switch), switch, {"br0": table}) == decision
+    assert xlate(possible(mixed, switch), switch, State({"br0": table})) == decision

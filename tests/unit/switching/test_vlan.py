@@ -1,7 +1,7 @@
 import pytest
 
 from datapath.packet.flowkey import VLAN_PRESENT
-from switching.vlan import PortVlan, VlanMode, carries, input_vlan, output_tci
+from switching.vlan import Classified, PortVlan, VlanMode, carries, classify, tags_out
 
 ACCESS5 = PortVlan(VlanMode.ACCESS, 5)
 TRUNK = PortVlan()
@@ -32,7 +32,8 @@ def tag(vid: int, pcp: int = 0) -> int:
     ],
 )
 def test_input_vlan(port: PortVlan, tci: int, vlan: int | None) -> None:
-    assert input_vlan(port, tci) == vlan
+    found = classify(port, (0x8100 << 16 | tci,) if tci else ())
+    assert (found.vlan if found else None) == vlan
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,8 @@ def test_input_vlan(port: PortVlan, tci: int, vlan: int | None) -> None:
     ],
 )
 def test_output_tag(port: PortVlan, vlan: int, pcp: int, tci: int) -> None:
-    assert output_tci(port, vlan, pcp) == tci
+    expected = (0x8100 << 16 | tci,) if tci else ()
+    assert tags_out(port, Classified(vlan, pcp, 0x8100, ())) == expected
 
 
 def test_port_carries_its_native_vlan_beside_its_trunks() -> None:

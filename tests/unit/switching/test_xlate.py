@@ -5,10 +5,11 @@ import pytest
 from datapath.actions import Output, PopVlan, PushVlan
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
 from switching.mac_table import MacTable, Place
+from switching.state import Learned, State
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from switching.tunnel import TunnelConfig
 from switching.vlan import PortVlan, VlanMode
-from switching.xlate import Decision, Learned, xlate
+from switching.xlate import Decision, xlate
 
 A, B = 0x0200_0000_000A, 0x0200_0000_000B
 KEY = FlowKey(in_port=1, eth_src=A, eth_dst=B, eth_type=0x0800, ip_proto=17, ip_src=1, ip_dst=2, tp_src=3)
@@ -26,7 +27,7 @@ def decide(picture: Switch, key: FlowKey = KEY, known: dict[int, str] | None = N
     tables = {name: MacTable(name) for name in picture.bridges}
     for mac, where in (known or {}).items():
         tables["br0"].learn(0, mac, where, 0.0)
-    return xlate(key, picture, tables)
+    return xlate(key, picture, State(tables))
 
 
 def test_unknown_destination_goes_everywhere_but_back() -> None:
@@ -37,7 +38,7 @@ def test_known_destination_goes_there() -> None:
     decision = decide(switch(port(1), port(2), port(3)), known={B: "p3"})
     assert decision.actions == (Output(3),)
     assert decision.places == (Place("br0", 0, B),)
-    assert decision.learned == (Learned("br0", 0, A, "p1"),)
+    assert decision.effects == (Learned("br0", 0, A, "p1"),)
 
 
 def test_destination_behind_the_input_port_is_dropped() -> None:
@@ -45,12 +46,12 @@ def test_destination_behind_the_input_port_is_dropped() -> None:
 
 
 def test_group_address_is_not_learned_as_a_source() -> None:
-    assert decide(switch(port(1), port(2)), KEY._replace(eth_src=1 << 40 | 5)).learned == ()
+    assert decide(switch(port(1), port(2)), KEY._replace(eth_src=1 << 40 | 5)).effects == ()
 
 
 def test_packet_from_a_port_of_no_bridge_is_dropped_and_teaches_nothing() -> None:
     decision = decide(switch(port(1), port(2)), KEY._replace(in_port=77))
-    assert (decision.actions, decision.learned) == ((), ())
+    assert (decision.actions, decision.effects) == ((), ())
 
 
 @pytest.mark.parametrize("group", [0x0180C2000000, 0x0180C200000F, 0x01000CCCCCCC])
@@ -80,7 +81,7 @@ def test_protected_ports_do_not_reach_each_other() -> None:
 
 def test_nothing_is_learned_in_a_flood_vlan() -> None:
     decision = decide(switch(port(1), port(2), flood_vlans=frozenset((0,))), known={B: "p2"})
-    assert (decision.learned, decision.places, decision.actions) == ((), (), (Output(2),))
+    assert (decision.effects, decision.places, decision.actions) == ((), (), (Output(2),))
 
 
 def test_circle_of_patch_ports_ends() -> None:

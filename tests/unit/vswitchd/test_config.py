@@ -1,6 +1,7 @@
 from switching.vlan import VlanMode
 from tests.kit.switch import Rows
-from vswitchd.config import DesiredInterface, DesiredPort, Memo, read_config
+from vswitchd.config.desired import DesiredInterface, DesiredPort
+from vswitchd.config.read import Memo, read_config
 
 
 def port(rows: Rows, name: str) -> DesiredPort:

@@ -1,5 +1,6 @@
 from datapath.packet.flowkey import FlowKey
 from switching.mac_table import MacTable, Place
+from switching.state import State
 from switching.switch import Switch, SwitchBridge, SwitchPort
 from switching.xlate import xlate
 from vswitchd.flowbook import FlowBook, Record, flow_id
@@ -9,19 +10,19 @@ PICTURE = Switch({"br0": SwitchBridge("br0", tuple(SwitchPort("br0", f"p{n}", n,
 
 def record(src: int, dst: int) -> Record:
     key = FlowKey(in_port=1, eth_src=src, eth_dst=dst, eth_type=0x0800)
-    decision = xlate(key, PICTURE, {"br0": MacTable("br0")})
+    decision = xlate(key, PICTURE, State({"br0": MacTable("br0")}))
     return Record(flow_id(key, decision.mask), key, b"", decision, 0.0)
 
 
 def test_identifier_is_the_same_in_every_run() -> None:
     key = FlowKey(in_port=1, eth_src=2, eth_dst=3, eth_type=0x0800)
-    mask = xlate(key, PICTURE, {"br0": MacTable("br0")}).mask
+    mask = xlate(key, PICTURE, State({"br0": MacTable("br0")})).mask
     assert flow_id(key, mask).hex() == "de62f24382884f90848f41b94ac2a07d"
 
 
 def test_identifier_does_not_depend_on_what_the_mask_leaves_out() -> None:
     key = FlowKey(in_port=1, eth_src=2, eth_dst=3, eth_type=0x0800, tp_src=7)
-    mask = xlate(key, PICTURE, {"br0": MacTable("br0")}).mask
+    mask = xlate(key, PICTURE, State({"br0": MacTable("br0")})).mask
     assert flow_id(key, mask) == flow_id(key._replace(tp_src=8), mask)
     assert flow_id(key, mask) != flow_id(key._replace(eth_dst=4), mask)
     assert flow_id(key, mask) != flow_id(key, mask._replace(tp_src=0xFFFF))

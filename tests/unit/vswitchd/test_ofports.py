@@ -1,5 +1,5 @@
 from switching.vlan import PortVlan
-from vswitchd.config import DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.desired import DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.ofports import MAX_OFPORT, NO_NUMBERS, BridgeNumbers, assign
 
 

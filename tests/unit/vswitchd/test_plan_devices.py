@@ -3,7 +3,7 @@
 from datapath.link import Link
 from datapath.provider import Vport, VportSpec
 from switching.vlan import PortVlan
-from vswitchd.config import Desired, DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.plan import Actual, ActualDatapath, AddPort, DeletePort, SetMac, SetMtu, plan
 
 LOW, HIGH = "02:00:00:00:00:01", "02:00:00:00:00:02"

@@ -1,9 +1,10 @@
 from datapath.provider import VportSpec
 from tests.kit.switch import NOTHING, Rows, Switch
-from vswitchd.config import DesiredBridge, DesiredInterface
+from vswitchd.config.desired import DesiredBridge, DesiredInterface
 from vswitchd.datapaths import Failure
 from vswitchd.plan import Actual, ActualDatapath, AddPort, CreateDatapath
-from vswitchd.status import interface_error, stable_mac
+from vswitchd.status.interface import interface_error
+from vswitchd.status.observation import stable_mac
 
 ETH9 = DesiredInterface("u", "eth9", "system")
 BR0 = DesiredBridge("u", "br0", "system", ())

@@ -3,7 +3,7 @@
 import pytest
 
 from switching.tunnel import AF_INET6, INHERIT, TunnelConfig
-from vswitchd.tunnel_options import parse_tunnel_options
+from vswitchd.config.tunnel_options import parse_tunnel_options
 
 
 def config(kind: str = "gre", **options: str) -> TunnelConfig:

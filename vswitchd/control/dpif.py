@@ -1,21 +1,23 @@
-"""What the control commands print, in Open vSwitch's formats.
+"""dpif/*: the datapaths, as the bridges on them see them.
 
-Rule: pure.
+Rule: a command reads the reconciler's state, or the datapath, and prints it.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterator, Mapping
 
-from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathStats
-from switching.mac_table import MacTable
-from switching.switch import LOCAL_OFPORT, Switch
+from appctl.unixctl import CommandError
+from datapath.odp_flow import format_flow
+from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathStats, Flow
 from switching.tunnel import DEFAULT_TTL, INHERIT, TunnelConfig
-from vswitchd.config import PATCH, Desired, DesiredInterface
-from vswitchd.forwarding import Forwarding
+from vswitchd.config.desired import PATCH, Desired, DesiredInterface
+from vswitchd.control.targets import Target, find_bridge
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import DATAPATH_NAMES, Actual, ActualDatapath
+from vswitchd.reconciler import Reconciler
 
 _TYPES_IN_PROCESS = {  # what Open vSwitch calls the devices of datapaths that run in the daemon
     "netdev": {"internal": "tap"},
@@ -23,35 +25,39 @@ _TYPES_IN_PROCESS = {  # what Open vSwitch calls the devices of datapaths that r
 }
 
 
-def format_mac(mac: int) -> str:
-    """Format an Ethernet address."""
-    return mac.to_bytes(6, "big").hex(":")
+def _dpif_show(reconciler: Reconciler, _args: list[str]) -> str:
+    stats = {type_: handle.stats() for type_, handle in reconciler.datapaths.handles.items()}
+    return format_datapaths(reconciler.desired, reconciler.actual, reconciler.numbers, stats)
 
 
-def format_fdb(table: MacTable, switch: Switch, now: float) -> str:
-    """fdb/show: the stations of a bridge."""
-    lines = [" port  VLAN  MAC                Age"]
-    for vlan, mac, entry in table.entries():
-        port = switch.by_name.get(entry.port)
-        number = "?" if port is None else "LOCAL" if port.ofport == LOCAL_OFPORT else str(port.ofport)
-        age = "static" if entry.static else f"{int(now - entry.used):3d}"
-        lines.append(f"{number:>5}  {vlan:4d}  {format_mac(mac)}  {age}")
-    return "\n".join(lines) + "\n"
-
-
-def format_fdb_stats(table: MacTable) -> str:
-    """fdb/stats-show: how a bridge's table has fared."""
-    static = sum(entry.static for _, _, entry in table.entries())
-    stats = table.stats
-    return (
-        f'Statistics for bridge "{table.bridge}":\n'
-        f"  Current/maximum MAC entries in the table: {len(table)}/{table.size}\n"
-        f"  Current static MAC entries in the table : {static}\n"
-        f"  Total number of learned MAC entries     : {stats.learned}\n"
-        f"  Total number of expired MAC entries     : {stats.expired}\n"
-        f"  Total number of evicted MAC entries     : {stats.evicted}\n"
-        f"  Total number of port moved MAC entries  : {stats.moved}\n"
+def _dpif_dump_dps(reconciler: Reconciler, _args: list[str]) -> str:
+    return "".join(
+        f"{bridge.datapath_type}@{bridge.name}\n"
+        for bridge in reconciler.desired.bridges
+        if bridge.datapath_type in reconciler.datapaths.handles
     )
+
+
+def _dpif_dump_flows(reconciler: Reconciler, args: list[str]) -> str:
+    bridge = find_bridge(reconciler, args[-1])
+    options = args[:-1]
+    if unknown := [o for o in options if o not in ("-m", "--more", "--names", "--no-names")]:
+        raise CommandError(f"unrecognized option '{unknown[0]}'")
+    verbose = "-m" in options or "--more" in options
+    handle = reconciler.datapaths.handles[bridge.type]
+    named = "--names" in options or (verbose and "--no-names" not in options)
+    names = {port.port_no: port.name for port in handle.ports()} if named else None
+    now = time.monotonic()
+    return "".join(
+        f"{format_flow(flow, now, verbose=verbose, names=names)}\n"
+        for flow in handle.flows()
+        if _comes_in_by(flow, bridge)
+    )
+
+
+def _comes_in_by(flow: Flow, bridge: Target) -> bool:
+    port = bridge.forwarding.switch.input_port(flow.key)
+    return port is not None and port.bridge == bridge.name
 
 
 def format_datapaths(
@@ -124,11 +130,8 @@ def _key(key: int | None) -> str:
     return "flow" if key is None else str(key)
 
 
-def format_upcalls(forwardings: Mapping[str, Forwarding]) -> str:
-    """upcall/show: how many flows each datapath has."""
-    return "".join(
-        f"{type_}@{DATAPATH_NAMES[type_]}:\n"
-        f"  flows         : (current {len(state.book)}) (limit {state.flow_limit})\n"
-        f"  upcalls       : {state.upcalls}\n"
-        for type_, state in sorted(forwardings.items())
-    )
+COMMANDS = (
+    ("dpif/show", "", 0, 0, _dpif_show),
+    ("dpif/dump-dps", "", 0, 0, _dpif_dump_dps),
+    ("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 3, _dpif_dump_flows),
+)

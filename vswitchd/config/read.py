@@ -7,95 +7,24 @@ are settled here: the first bridge that names a port has it, an interface that w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import is_
 from typing import NamedTuple
 
-from datapath.provider import TUNNEL_KINDS, VportSpec, tunnel_vport_name
+from datapath.provider import TUNNEL_KINDS
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
-from switching.tunnel import TunnelConfig, match_of
-from switching.vlan import PortVlan, VlanMode
+from switching.tunnel import match_of
+from switching.vlan import PortVlan
 from vswitchd import rows
+from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.tunnel_options import parse_tunnel_options
+from vswitchd.config.vlan import read_vlan
 from vswitchd.rows import Row, Tables
-from vswitchd.tunnel_options import parse_tunnel_options
 
-PATCH = "patch"
 _KINDS = {"": "system", "dummy": "system", "dummy-internal": "internal"} | {
     kind: kind for kind in ("system", "internal", "tap", PATCH, *TUNNEL_KINDS)
 }
 _UNKNOWN_KIND = "Address family not supported by protocol"
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredInterface:
-    """An interface that is asked for."""
-
-    uuid: str  # "": not in the database, a local port that nobody configured
-    name: str
-    kind: str  # one of provider.VPORT_KINDS, PATCH, or "" where `error` says why there is none
-    type: str = ""  # as the database has it
-    error: str = ""
-    tunnel: TunnelConfig | None = None
-    peer: str = ""
-    ofport_request: int | None = None
-    ofport_hint: int | None = None  # the number it had when the database was last written
-    mac: str = ""
-    mtu: int | None = None
-
-    @property
-    def vport(self) -> VportSpec | None:
-        """The port of the datapath that it needs."""
-        if self.error or self.kind == PATCH:
-            return None
-        if self.tunnel is None:
-            return VportSpec(self.name, self.kind)
-        port = self.tunnel.dst_port
-        return VportSpec(tunnel_vport_name(self.kind, port), self.kind, port)
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredPort:
-    """A port of a bridge: one interface, or several that stand in for one another."""
-
-    uuid: str
-    name: str
-    vlan: PortVlan
-    interfaces: tuple[DesiredInterface, ...]
-    protected: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredBridge:
-    """A bridge."""
-
-    uuid: str
-    name: str
-    datapath_type: str  # "system", "netdev" ...
-    ports: tuple[DesiredPort, ...]
-    hwaddr: str = ""  # asked for with other_config:hwaddr
-    datapath_id: str = ""  # asked for with other_config:datapath-id; 16 hex digits
-    mac_ageing: float = DEFAULT_AGEING
-    mac_table_size: int = DEFAULT_SIZE
-    forward_bpdu: bool = False
-    flood_vlans: frozenset[int] = frozenset()
-
-    def interfaces(self) -> Iterator[DesiredInterface]:
-        """List the interfaces of all ports."""
-        for port in self.ports:
-            yield from port.interfaces
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """All that the database asks for."""
-
-    uuid: str = ""  # of the row of Open_vSwitch; "" without one
-    bridges: tuple[DesiredBridge, ...] = ()
-    next_cfg: int = 0
-    max_idle: float = 10.0  # seconds until a flow that nobody uses goes
-    flow_limit: int = 200_000
-    stats_interval: float = 5.0
-    warnings: tuple[str, ...] = ()
 
 
 class _Read(NamedTuple):
@@ -203,26 +132,9 @@ def _port(uuid: str, row: Row, tables: Tables, bridge: str, warnings: list[str])
     return DesiredPort(
         uuid=uuid,
         name=rows.text(row, "name"),
-        vlan=_vlan(row),
+        vlan=read_vlan(row),
         interfaces=tuple(sorted(interfaces, key=lambda interface: interface.name)),
         protected=rows.flag(row, "protected"),
-    )
-
-
-def _vlan(row: Row) -> PortVlan:
-    """Read the VLAN columns; without a mode, a port with a tag is an access port."""
-    tag = rows.integer(row, "tag")
-    mode = rows.text(row, "vlan_mode")
-    if mode in {known.value for known in VlanMode}:
-        vlan_mode = VlanMode(mode)
-    else:
-        vlan_mode = VlanMode.TRUNK if tag is None else VlanMode.ACCESS
-    priority_tags = rows.options(row, "other_config").get("priority-tags", "")
-    return PortVlan(
-        mode=vlan_mode,
-        tag=0 if tag is None or vlan_mode is VlanMode.TRUNK else tag,
-        trunks=frozenset() if vlan_mode is VlanMode.ACCESS else rows.integers(row, "trunks"),
-        priority_tags=priority_tags if priority_tags in ("if-nonzero", "always") else "never",
     )
 
 

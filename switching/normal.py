@@ -1,0 +1,95 @@
+"""Switching within a bridge as OpenFlow's NORMAL action does: learning, flooding within a VLAN, patch ports.
+
+Rule: a packet never goes back to the port that it came from. This module decides to which ports of which
+bridges it goes; what the actions for that are is emit's affair.
+Source: IEEE 802.1D, 7.7; ovs-vswitchd.conf.db(5), Bridge and Port tables.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from datapath.packet.flowkey import FlowKey
+from switching.mac_table import Place
+from switching.state import Learned
+from switching.switch import SwitchBridge, SwitchPort
+from switching.vlan import Classified, Tags, carries, classify, tags_out
+from switching.walk import Delivery, Walk
+
+MULTICAST: Final = 1 << 40  # the group bit of an Ethernet address
+MAX_PATCHES: Final = 8  # bridges in a row that a packet may cross
+
+# Groups that a bridge does not forward (ovs-vswitchd.conf.db(5), forward-bpdu): IEEE 802.1's own, EDP, EAPS,
+# and Cisco's spanning tree, discovery and trunking protocols.
+_RESERVED: Final = frozenset(
+    {
+        *range(0x0180C2000000, 0x0180C2000010),
+        *(0x00E02B000000, 0x00E02B000004, 0x00E02B000006),
+        *(0x01000C000000, 0x01000CCCCCCC, 0x01000CCCCCCD, 0x01000CCDCDCD),
+        *range(0x01000CCCCCC0, 0x01000CCCCCD0),
+    }
+)
+
+
+def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
+    """Switch a packet that came in by `port` with these tags; `depth` patch ports lie behind it."""
+    key = walk.key
+    bridge = walk.switch.bridges[port.bridge]
+    walk.inputs.append(port.name)
+    if key.eth_dst in _RESERVED and not bridge.forward_bpdu:
+        walk.say("reserved group address: dropped")
+        return
+    frame = classify(port.vlan, tags)
+    if frame is None:
+        walk.say("the port does not carry this VLAN: dropped")
+        return
+    if frame.vlan in bridge.flood_vlans:
+        _flood(walk, bridge, port, frame, depth)
+        return
+    _learn(walk, bridge, port, frame, key)
+    if key.eth_dst & MULTICAST:
+        _flood(walk, bridge, port, frame, depth)
+        return
+    to = _look_up(walk, bridge, frame)
+    if to is None:
+        _flood(walk, bridge, port, frame, depth)
+    elif to is not port:
+        send(walk, port, to, frame, depth)
+    else:
+        walk.say("the destination is where the packet came from: dropped")
+
+
+def _learn(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, key: FlowKey) -> None:
+    if not key.eth_src & MULTICAST:
+        walk.effects.append(Learned(bridge.name, frame.vlan, key.eth_src, port.name))
+
+
+def _look_up(walk: Walk, bridge: SwitchBridge, frame: Classified) -> SwitchPort | None:
+    """Return the port behind which the destination is, if it is known."""
+    dst = walk.key.eth_dst
+    walk.places.append(Place(bridge.name, frame.vlan, dst))
+    known = walk.state.tables[bridge.name].lookup(frame.vlan, dst)
+    to = walk.switch.by_name.get(known) if known is not None else None
+    return to if to is not None and to.bridge == bridge.name else None
+
+
+def _flood(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, depth: int) -> None:
+    if walk.report is not None:
+        walk.say(f"flooding in VLAN {frame.vlan}")
+    for to in bridge.ports:
+        if to is not port:
+            send(walk, port, to, frame, depth)
+
+
+def send(walk: Walk, port: SwitchPort, to: SwitchPort, frame: Classified, depth: int) -> None:
+    """Give a copy to one port, if that is a member of the VLAN."""
+    if (port.protected and to.protected) or not carries(to.vlan, frame.vlan):
+        return
+    tags = tags_out(to.vlan, frame)
+    walk.outputs.append(to.name)
+    if not to.peer:
+        walk.deliveries.append(Delivery(to, to.dp_port, tags))
+        return
+    peer = walk.switch.by_name.get(to.peer)
+    if peer is not None and peer.peer == to.name and depth < MAX_PATCHES:
+        enter(walk, peer, tags, depth + 1)

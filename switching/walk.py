@@ -1,0 +1,53 @@
+"""What one translation collects on its way through the bridges.
+
+Rule: a Walk is made by xlate() and filled by the modules that decide; only the Decision outlives it. Whoever
+looks at a bit of the packet that not every translation looks at says so by look().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from datapath.packet.flowkey import FlowKey, union
+from switching.state import Effect, State
+from switching.switch import Switch, SwitchPort
+from switching.vlan import Tags
+
+
+class Delivery(NamedTuple):
+    """A copy of the packet for a port that leads out of the datapath."""
+
+    port: SwitchPort
+    dp_port: int  # by which it leaves
+    tags: Tags
+
+
+class Walk:
+    """The packet, what decides, and what was decided so far."""
+
+    __slots__ = (
+        *("deliveries", "effects", "extra", "inputs", "key", "outputs", "places", "report", "state"),
+        "switch",
+    )
+
+    def __init__(self, key: FlowKey, switch: Switch, state: State, report: list[str] | None = None) -> None:
+        self.key = key
+        self.switch = switch
+        self.state = state
+        self.report = report  # lines for a reader, where somebody wants to know
+        self.deliveries: list[Delivery] = []  # in the order in which they are sent
+        self.effects: list[Effect] = []
+        self.places: list[Hashable] = []  # what of the state was asked for
+        self.inputs: list[str] = []  # ports by which the packet came in, patch ports included
+        self.outputs: list[str] = []  # ports to which a copy went, patch ports included
+        self.extra: FlowKey | None = None  # bits that were looked at beside those of every translation
+
+    def look(self, mask: FlowKey) -> None:
+        """Note that these bits of the packet decided something."""
+        self.extra = mask if self.extra is None else union(self.extra, mask)
+
+    def say(self, line: str) -> None:
+        """Add a line to the report; callers that have to compose it ask first whether there is one."""
+        if self.report is not None:
+            self.report.append(line)

@@ -1,0 +1,1 @@
+"""The database's rows → Desired: what the switch shall be; `read` composes one reader for each feature."""

@@ -1,0 +1,88 @@
+"""What the switch shall be, as values.
+
+Rule: pure, and comparable: two configurations that ask for the same are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from datapath.provider import VportSpec, tunnel_vport_name
+from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
+from switching.tunnel import TunnelConfig
+from switching.vlan import PortVlan
+
+PATCH = "patch"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredInterface:
+    """An interface that is asked for."""
+
+    uuid: str  # "": not in the database, a local port that nobody configured
+    name: str
+    kind: str  # one of provider.VPORT_KINDS, PATCH, or "" where `error` says why there is none
+    type: str = ""  # as the database has it
+    error: str = ""
+    tunnel: TunnelConfig | None = None
+    peer: str = ""
+    ofport_request: int | None = None
+    ofport_hint: int | None = None  # the number it had when the database was last written
+    mac: str = ""
+    mtu: int | None = None
+
+    @property
+    def vport(self) -> VportSpec | None:
+        """The port of the datapath that it needs."""
+        if self.error or self.kind == PATCH:
+            return None
+        if self.tunnel is None:
+            return VportSpec(self.name, self.kind)
+        port = self.tunnel.dst_port
+        return VportSpec(tunnel_vport_name(self.kind, port), self.kind, port)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPort:
+    """A port of a bridge: one interface, or several that stand in for one another."""
+
+    uuid: str
+    name: str
+    vlan: PortVlan
+    interfaces: tuple[DesiredInterface, ...]
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredBridge:
+    """A bridge."""
+
+    uuid: str
+    name: str
+    datapath_type: str  # "system", "netdev" ...
+    ports: tuple[DesiredPort, ...]
+    hwaddr: str = ""  # asked for with other_config:hwaddr
+    datapath_id: str = ""  # asked for with other_config:datapath-id; 16 hex digits
+    mac_ageing: float = DEFAULT_AGEING
+    mac_table_size: int = DEFAULT_SIZE
+    forward_bpdu: bool = False
+    flood_vlans: frozenset[int] = frozenset()
+
+    def interfaces(self) -> Iterator[DesiredInterface]:
+        """List the interfaces of all ports."""
+        for port in self.ports:
+            yield from port.interfaces
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that the database asks for."""
+
+    uuid: str = ""  # of the row of Open_vSwitch; "" without one
+    bridges: tuple[DesiredBridge, ...] = ()
+    next_cfg: int = 0
+    max_idle: float = 10.0  # seconds until a flow that nobody uses goes
+    flow_limit: int = 200_000
+    stats_interval: float = 5.0
+    warnings: tuple[str, ...] = ()
