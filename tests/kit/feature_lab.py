@@ -1,0 +1,282 @@
+"""A switch and hosts around it, for tests that each show one feature on several switches.
+
+Rule: a test of `tests/features` says what it needs of a FeatureLab and not on which side it runs. A side is ours or the
+C switch, on the kernel's datapath (in the VM) or in userspace. The daemons of a side serve all tests of the session;
+bridges, QoS and hosts go when a test ends.
+
+    @pytest.mark.feature("VLANs", "an access port adds and strips its tag")
+    def test_access_port_adds_and_strips_the_tag(lab: FeatureLab) -> None:
+        lab.vsctl("add-br br0")
+        a, b = lab.host("a"), lab.host("b")
+        lab.vsctl("add-port br0", a.port, "tag=10")
+        lab.vsctl("add-port br0", b.port)
+        a.send(frame(a, b))
+        assert b.received() == [frame(a, b, tag=10)]
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datapath.packet.build import ethernet, vlan_tag
+from tests.kit import netns, peers
+from tests.kit.peers import C_BIN, Daemon, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
+from tests.kit.wire import Wire, read_capture
+
+EXPERIMENTAL = 0x88B5  # IEEE 802's local experimental Ethertype
+UNDERLAY, FAR_UNDERLAY = "172.31.0.1", "172.31.0.2"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Whose switch it is, and on which datapath."""
+
+    name: str
+    is_ours: bool
+    is_kernel: bool
+
+    @property
+    def datapath_type(self) -> str:
+        """As in Bridge.datapath_type."""
+        return "system" if self.is_kernel else "netdev"
+
+    def server(self) -> AbstractContextManager[Daemon]:
+        """Start its ovsdb-server."""
+        return our_ovsdb_server() if self.is_ours else c_ovsdb_server()
+
+    def vswitchd(self, server: Daemon) -> AbstractContextManager[Daemon]:
+        """Start its ovs-vswitchd."""
+        return our_vswitchd(server) if self.is_ours else c_vswitchd(server)
+
+
+SIDES = {
+    side.name: side
+    for side in (
+        Side("userspace", is_ours=True, is_kernel=False),
+        Side("c-userspace", is_ours=False, is_kernel=False),
+        Side("kernel", is_ours=True, is_kernel=True),
+        Side("c-kernel", is_ours=False, is_kernel=True),
+    )
+}
+
+
+def sides_here() -> list[str]:
+    """Name the sides that run on this machine: the kernel's in the VM, the others outside."""
+    inside_vm = bool(os.environ.get("IN_KERNEL_VM"))
+    return [name for name, side in SIDES.items() if side.is_kernel == inside_vm]
+
+
+@dataclass
+class Capture:
+    """What tcpdump saw of a host's device."""
+
+    path: Path
+
+    def decoded(self) -> str:
+        """Return tcpdump's words, once the capture is over."""
+        return read_capture(self.path)
+
+
+@dataclass
+class Host:
+    """A namespace with a device eth0, whose other end is a device of the switch's namespace."""
+
+    name: str
+    namespace: str
+    port: str  # the other end
+    mac: int
+    wire: Wire
+
+    def send(self, *frames: bytes) -> None:
+        """Send raw frames."""
+        self.wire.send(*frames)
+
+    def received(self, count: int = 1, timeout: float = 2.0) -> list[bytes]:
+        """Take the raw frames that came; see Wire."""
+        return self.wire.received(count, timeout)
+
+    def received_nothing(self, timeout: float = 0.2) -> bool:
+        """Tell whether nothing comes for a while. Send something that must come elsewhere first, where possible."""
+        return self.wire.received(1, timeout) == []
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        """Run a command on this host."""
+        return netns.run(*shlex.split(command), namespace=self.namespace, check=check)
+
+    def ping(self, address: str, count: int = 3) -> int:
+        """Return how many of so many pings were answered."""
+        output = self.run(f"ping -c {count} -i 0.05 -W 2 {address}", check=False)
+        return output.count("bytes from")
+
+    @contextmanager
+    def capture(self, expression: str = "") -> Iterator[Capture]:
+        """Let tcpdump write down what passes eth0, in both directions."""
+        with tempfile.TemporaryDirectory(prefix="vswitch-") as place:
+            path = Path(place) / "pcap"
+            command = ["ip", "netns", "exec", self.namespace, "tcpdump", "-i", "eth0", "-U", "-n"]
+            process = subprocess.Popen(
+                [*command, "--immediate-mode", "-Z", "root", "-w", str(path), *shlex.split(expression)],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stderr
+            try:
+                while "listening on" not in (line := process.stderr.readline()):
+                    assert line, "tcpdump ended"
+                yield Capture(path)
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=20)
+            finally:
+                process.kill()
+                process.communicate()
+
+
+@dataclass
+class FeatureLab:
+    """The switch of one side, and what a test puts around it."""
+
+    side: Side
+    namespace: str  # the switch's
+    server: Daemon
+    switch: Daemon
+    hosts: dict[str, Host] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the switch is ours."""
+        return self.side.is_ours
+
+    def vsctl(self, *words: str, check: bool = True) -> str:
+        """Run ovs-vsctl (the C one, which starts at once); bridges get the side's datapath type."""
+        arguments = shlex.split(" ".join(words))
+        for at, word in enumerate(list(arguments)):
+            if word == "add-br":
+                name = next(a for a in arguments[at + 1 :] if not a.startswith("-"))
+                arguments += ["--", "set", "bridge", name, f"datapath_type={self.side.datapath_type}"]
+        return self.server.run(C_BIN / "ovs-vsctl", "--timeout=30", *arguments, check=check).stdout
+
+    def get(self, table: str, record: str, column: str) -> str:
+        """Return a column as ovs-vsctl prints it."""
+        return self.vsctl("get", table, record, column).strip()
+
+    def appctl(self, *words: str, check: bool = True) -> str:
+        """Send the switch a control command."""
+        return self.switch.appctl(*words, check=check)
+
+    def dpctl(self, command: str, *words: str) -> str:
+        """Send the switch one of the dpctl/* commands."""
+        return self.appctl(f"dpctl/{command}", *words)
+
+    def settle(self) -> None:
+        """Let the flows follow what was learned: the C switch takes up to half a second for that."""
+        self.appctl("revalidator/wait")
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        """Run a command in the switch's namespace."""
+        return netns.run(*shlex.split(command), namespace=self.namespace, check=check)
+
+    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
+        """Poll until the condition holds; fails with `what`."""
+        peers.wait_until(lambda: bool(condition()), what, timeout)
+
+    def host(self, name: str, address: str = "") -> Host:
+        """Make a host; the device in the switch's namespace, which is up and on no bridge, bears its name."""
+        number = len(self.hosts) + 1
+        namespace = f"{self.namespace}-{name}"
+        mac = 0x0200_0000_0000 | os.getpid() % 0x10000 << 8 | number
+        inner = f"link set dev eth0 address {mac.to_bytes(6, 'big').hex(':')}"
+        netns.run("ip", "netns", "add", namespace)
+        self.hosts[name] = host = Host(name, namespace, name, mac, wire=_UNCONNECTED)
+        _quiet(namespace)
+        _ip_batch(
+            self.namespace,
+            f"link add name {name} type veth peer name eth0 netns {namespace}",
+            f"link set dev {name} up",
+        )
+        addresses = [f"addr add {address} dev eth0"] if address else []
+        _ip_batch(namespace, inner, "link set lo up", "link set dev eth0 up", *addresses)
+        if not self.side.is_kernel and not self.is_ours:  # its datapath drops what is left to offload
+            netns.run("ethtool", "-K", "eth0", "tx", "off", namespace=namespace)
+        host.wire = Wire(namespace, "eth0")
+        return host
+
+    def underlay(self) -> Host:
+        """Make a host "u" at FAR_UNDERLAY, joined with the switch's UNDERLAY by a bridge br-phy: for tunnels."""
+        host = self.host("u", f"{FAR_UNDERLAY}/24")
+        self.vsctl("add-br br-phy -- add-port br-phy u")
+        _ip_batch(self.namespace, f"addr add {UNDERLAY}/24 dev br-phy", "link set br-phy up")
+        return host
+
+    def clean(self) -> None:
+        """Remove all that a test made."""
+        try:
+            self.vsctl(
+                "clear Open_vSwitch . bridges -- clear Open_vSwitch . other_config",
+                *("-- --all destroy QoS -- --all destroy Queue -- --all destroy Mirror",),
+            )
+        finally:
+            for host in self.hosts.values():
+                host.wire.close()
+                netns.run("ip", "netns", "del", host.namespace, check=False)
+                netns.run("ip", "-n", self.namespace, "link", "del", "dev", host.port, check=False)
+            self.hosts.clear()
+
+
+class _Unconnected(Wire):
+    def __init__(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+_UNCONNECTED = _Unconnected()  # of a host that is being made
+
+
+@contextmanager
+def switch_of(side: Side) -> Iterator[FeatureLab]:
+    """Run the daemons of a side, in a namespace of their own."""
+    namespace = f"t-{side.name}-{os.getpid()}"
+    with ExitStack() as stack:
+        stack.enter_context(netns.namespaces(namespace))
+        _quiet(namespace)
+        with netns.inside(namespace):
+            server = stack.enter_context(side.server())
+            server.run(C_BIN / "ovs-vsctl", "--no-wait", "init")
+            switch = stack.enter_context(side.vswitchd(server))
+        yield FeatureLab(side, namespace, server, switch)
+
+
+def frame(
+    src: Host | int, dst: Host | int, *tags: int, payload: bytes = b"x" * 46, kind: int = EXPERIMENTAL
+) -> bytes:
+    """Make a frame; `tags` from the outside, each TPID << 16 | TCI, or a VLAN id alone for 802.1Q without priority."""
+    plain = ethernet(_mac(src), _mac(dst), kind, payload)
+    words = b"".join(vlan_tag(tag >> 16 or 0x8100, tag & 0xFFFF) for tag in tags)
+    return plain[:12] + words + plain[12:]
+
+
+def _mac(of: Host | int) -> int:
+    return of if isinstance(of, int) else of.mac
+
+
+def _quiet(namespace: str) -> None:
+    """Let devices send nothing of their own accord."""
+    netns.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", namespace=namespace)
+
+
+def _ip_batch(namespace: str, *lines: str) -> None:
+    done = subprocess.run(
+        ["ip", "-n", namespace, "-batch", "-"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
