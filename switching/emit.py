@@ -19,7 +19,7 @@ def emit(walk: Walk) -> Actions:
     actions: list[Action] = []
     current = tags_of(key)
     outer: SetTunnel | None = None
-    for port, dp_port, tags in walk.deliveries:
+    for port, dp_port, tags, _snaplen, may_return in walk.deliveries:
         if port.tunnel is not None:
             if not can_send(port.tunnel):
                 continue
@@ -29,7 +29,7 @@ def emit(walk: Walk) -> Actions:
             if header.action != outer:
                 outer = header.action
                 actions.append(outer)
-        elif dp_port == key.in_port:
+        elif dp_port == key.in_port and not may_return:
             continue  # over patch ports back to the device it came from: the kernel would drop it too
         if tags != current:
             _change_tags(current, tags, actions)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from datapath.packet.flowkey import FlowKey
+from switching.groups import RESERVED
 from switching.mac_table import Place
+from switching.mirroring import mirrored
 from switching.state import Learned
 from switching.switch import SwitchBridge, SwitchPort
 from switching.vlan import Classified, Tags, carries, classify, tags_out
@@ -19,24 +21,19 @@ from switching.walk import Delivery, Walk
 MULTICAST: Final = 1 << 40  # the group bit of an Ethernet address
 MAX_PATCHES: Final = 8  # bridges in a row that a packet may cross
 
-# Groups that a bridge does not forward (ovs-vswitchd.conf.db(5), forward-bpdu): IEEE 802.1's own, EDP, EAPS,
-# and Cisco's spanning tree, discovery and trunking protocols.
-_RESERVED: Final = frozenset(
-    {
-        *range(0x0180C2000000, 0x0180C2000010),
-        *(0x00E02B000000, 0x00E02B000004, 0x00E02B000006),
-        *(0x01000C000000, 0x01000CCCCCCC, 0x01000CCCCCCD, 0x01000CCDCDCD),
-        *range(0x01000CCCCCC0, 0x01000CCCCCD0),
-    }
-)
-
 
 def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     """Switch a packet that came in by `port` with these tags; `depth` patch ports lie behind it."""
     key = walk.key
     bridge = walk.switch.bridges[port.bridge]
     walk.inputs.append(port.name)
-    if key.eth_dst in _RESERVED and not bridge.forward_bpdu:
+    if bridge.mirrors:
+        if port.name in bridge.mirror_ports:
+            walk.say("the port is kept for mirrored packets: dropped")
+            return
+        for copy in mirrored(walk, bridge, port, tags, arriving=True):
+            deliver(walk, depth, *copy)
+    if key.eth_dst in RESERVED and not bridge.forward_bpdu:
         walk.say("reserved group address: dropped")
         return
     frame = classify(port.vlan, tags)
@@ -77,7 +74,7 @@ def _flood(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified
     if walk.report is not None:
         walk.say(f"flooding in VLAN {frame.vlan}")
     for to in bridge.ports:
-        if to is not port:
+        if to is not port and to.name not in bridge.mirror_ports:
             send(walk, port, to, frame, depth)
 
 
@@ -86,10 +83,25 @@ def send(walk: Walk, port: SwitchPort, to: SwitchPort, frame: Classified, depth:
     if (port.protected and to.protected) or not carries(to.vlan, frame.vlan):
         return
     tags = tags_out(to.vlan, frame)
+    deliver(walk, depth, to, tags)
+    bridge = walk.switch.bridges[to.bridge]
+    if bridge.mirrors:
+        for copy in mirrored(walk, bridge, to, tags, arriving=False):
+            deliver(walk, depth, *copy)
+
+
+def deliver(
+    walk: Walk, depth: int, to: SwitchPort, tags: Tags, snaplen: int = 0, may_return: bool = False
+) -> None:
+    """Let a copy (see walk.Copy) leave by its port; over a patch port it enters another bridge."""
     walk.outputs.append(to.name)
     if not to.peer:
-        walk.deliveries.append(Delivery(to, to.dp_port, tags))
+        walk.deliveries.append(Delivery(to, to.dp_port, tags, snaplen, may_return))
         return
     peer = walk.switch.by_name.get(to.peer)
     if peer is not None and peer.peer == to.name and depth < MAX_PATCHES:
+        served = walk.served
+        if peer.bridge != to.bridge:
+            walk.served = set()  # mirrors of different bridges know nothing of one another
         enter(walk, peer, tags, depth + 1)
+        walk.served = served

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from datapath.packet.flowkey import FlowKey
+from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig, TunnelMatch, candidates, match_of
 from switching.vlan import PortVlan
 
@@ -38,6 +39,8 @@ class SwitchBridge:
     ports: tuple[SwitchPort, ...]
     forward_bpdu: bool = False
     flood_vlans: frozenset[int] = frozenset()  # VLANs in which nothing is learned
+    mirrors: tuple[Mirror, ...] = ()
+    mirror_ports: frozenset[str] = frozenset()  # ports that nothing but mirrored packets leaves by
 
 
 class Switch:

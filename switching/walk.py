@@ -10,9 +10,19 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from datapath.packet.flowkey import FlowKey, union
+from switching.mirror import Destination
 from switching.state import Effect, State
 from switching.switch import Switch, SwitchPort
 from switching.vlan import Tags
+
+
+class Copy(NamedTuple):
+    """A copy of the packet for a port of a bridge."""
+
+    port: SwitchPort
+    tags: Tags
+    snaplen: int = 0  # octets that are sent of it; 0: all
+    may_return: bool = False  # to the device that it came from
 
 
 class Delivery(NamedTuple):
@@ -21,14 +31,16 @@ class Delivery(NamedTuple):
     port: SwitchPort
     dp_port: int  # by which it leaves
     tags: Tags
+    snaplen: int = 0
+    may_return: bool = False
 
 
 class Walk:
     """The packet, what decides, and what was decided so far."""
 
     __slots__ = (
-        *("deliveries", "effects", "extra", "inputs", "key", "outputs", "places", "report", "state"),
-        "switch",
+        *("deliveries", "effects", "extra", "inputs", "key", "mirrors", "outputs", "places", "report"),
+        *("served", "state", "switch"),
     )
 
     def __init__(self, key: FlowKey, switch: Switch, state: State, report: list[str] | None = None) -> None:
@@ -41,6 +53,8 @@ class Walk:
         self.places: list[Hashable] = []  # what of the state was asked for
         self.inputs: list[str] = []  # ports by which the packet came in, patch ports included
         self.outputs: list[str] = []  # ports to which a copy went, patch ports included
+        self.mirrors: list[str] = []  # UUIDs of those that took the packet
+        self.served: set[Destination] = set()  # of mirrors of the bridge that the packet is in
         self.extra: FlowKey | None = None  # bits that were looked at beside those of every translation
 
     def look(self, mask: FlowKey) -> None:

@@ -34,6 +34,7 @@ class Decision(NamedTuple):
     places: tuple[Hashable, ...]  # of the state: what the actions depend on
     inputs: tuple[str, ...]  # the ports of bridges by which the packet came in, patch ports included
     outputs: tuple[str, ...]  # the ports to which a copy went, patch ports included
+    mirrors: tuple[str, ...] = ()  # UUIDs of the mirrors that took the packet
 
 
 def xlate(key: FlowKey, switch: Switch, state: State, report: list[str] | None = None) -> Decision:
@@ -44,7 +45,13 @@ def xlate(key: FlowKey, switch: Switch, state: State, report: list[str] | None =
     actions = emit(walk)
     mask = _mask(key.tun_proto, key.eth_type in _IP, walk.extra)
     return Decision(
-        actions, mask, tuple(walk.effects), tuple(walk.places), tuple(walk.inputs), tuple(walk.outputs)
+        actions,
+        mask,
+        tuple(walk.effects),
+        tuple(walk.places),
+        tuple(walk.inputs),
+        tuple(walk.outputs),
+        tuple(walk.mirrors),
     )
 
 

@@ -22,7 +22,7 @@ DEFAULT_FLOW_LIMIT = 200_000
 
 @dataclass(slots=True)
 class Counters:
-    """What went through a port that has no device of its own to count: a tunnel or a patch port."""
+    """What went through a port that has no device of its own to count: a tunnel or patch port, a mirror."""
 
     rx_packets: int = 0
     rx_bytes: int = 0
@@ -37,7 +37,7 @@ class Forwarding:
     switch: Switch = field(default_factory=lambda: Switch({}))
     state: State = field(default_factory=State)
     book: FlowBook = field(default_factory=FlowBook)
-    counters: dict[str, Counters] = field(default_factory=dict)  # by name of the port
+    counters: dict[str, Counters] = field(default_factory=dict)  # by name of the port, or UUID of the mirror
     flow_limit: int = DEFAULT_FLOW_LIMIT
     max_idle: float = 10.0
     upcalls: int = 0  # packets that were decided here
@@ -62,7 +62,7 @@ def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int)
         counters = forwarding.counters.setdefault(name, Counters())
         counters.rx_packets += packets
         counters.rx_bytes += octets
-    for name in decision.outputs:
+    for name in (*decision.outputs, *decision.mirrors):
         counters = forwarding.counters.setdefault(name, Counters())
         counters.tx_packets += packets
         counters.tx_bytes += octets

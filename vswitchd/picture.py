@@ -38,7 +38,12 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
         if datapath is not None:
             ports = sorted(_ports(bridge, datapath, actual, numbers[bridge.name]), key=_order)
             bridges[bridge.datapath_type][bridge.name] = SwitchBridge(
-                bridge.name, tuple(ports), bridge.forward_bpdu, bridge.flood_vlans
+                bridge.name,
+                tuple(ports),
+                bridge.forward_bpdu,
+                bridge.flood_vlans,
+                bridge.mirrors,
+                frozenset(mirror.to.port for mirror in bridge.mirrors if mirror.to.port),
             )
     return {type_: Switch(found) for type_, found in bridges.items()}
 

@@ -20,7 +20,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "Bridge": (
         *("name", "datapath_type", "ports", "other_config", "flood_vlans", "datapath_id"),
-        "datapath_version",
+        *("datapath_version", "mirrors"),
     ),
     "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "protected"),
     "Interface": (
@@ -28,12 +28,17 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("mac_in_use", "ifindex", "admin_state", "link_state", "link_resets", "link_speed", "duplex", "mtu"),
         *("status", "statistics"),
     ),
+    "Mirror": (
+        *("name", "select_all", "select_src_port", "select_dst_port", "select_vlan"),
+        *("output_port", "output_vlan", "snaplen", "statistics"),
+    ),
 }
 # The columns of TABLES that decide what the switch shall be; the others it writes itself.
 CONFIGURATION: dict[str, frozenset[str]] = {
     "Open_vSwitch": frozenset(("bridges", "next_cfg", "other_config")),
-    "Bridge": frozenset(("name", "datapath_type", "ports", "other_config", "flood_vlans")),
+    "Bridge": frozenset(("name", "datapath_type", "ports", "other_config", "flood_vlans", "mirrors")),
     "Port": frozenset(TABLES["Port"]),
+    "Mirror": frozenset(TABLES["Mirror"]) - {"statistics"},
     "Interface": frozenset(("name", "type", "options", "ofport_request", "mac", "mtu_request")),
 }
 

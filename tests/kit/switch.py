@@ -42,6 +42,7 @@ _DEFAULTS: dict[str, Defaults] = {
         "flood_vlans": NOTHING,
         "datapath_id": NOTHING,
         "datapath_version": "",
+        "mirrors": NOTHING,
     },
     "Port": {
         "name": "",
@@ -61,11 +62,18 @@ _DEFAULTS: dict[str, Defaults] = {
         "statistics": {},
         **_UNSET,
     },
+    "Mirror": {
+        "name": "",
+        "select_all": False,
+        "statistics": {},
+        **dict.fromkeys(("select_src_port", "select_dst_port", "select_vlan"), NOTHING),
+        **dict.fromkeys(("output_port", "output_vlan", "snaplen"), NOTHING),
+    },
 }
 
 
 class Rows:
-    """The four tables that a switch reads."""
+    """The tables that a switch reads."""
 
     def __init__(self) -> None:
         self._ids = (f"{n:08x}-0000-4000-8000-000000000000" for n in itertools.count(1))
@@ -117,6 +125,17 @@ class Rows:
         ports = self.tables["Bridge"][self.find("Bridge", bridge)]["ports"]
         assert isinstance(ports, frozenset)
         self.set("Bridge", self.find("Bridge", bridge), ports=ports | {port})
+
+    def add_mirror(self, bridge: str, name: str, **values: Value) -> None:
+        """Add a mirror; ports are given by their names."""
+        for column in ("select_src_port", "select_dst_port", "output_port"):
+            names = values.get(column, NOTHING)
+            assert isinstance(names, frozenset)
+            values[column] = frozenset(self.find("Port", str(port)) for port in names)
+        uuid = self._insert("Mirror", {"name": name, **values})
+        mirrors = self.tables["Bridge"][self.find("Bridge", bridge)]["mirrors"]
+        assert isinstance(mirrors, frozenset)
+        self.set("Bridge", self.find("Bridge", bridge), mirrors=mirrors | {uuid})
 
     def delete_port(self, bridge: str, name: str) -> None:
         """Remove a port and its interface."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from datapath.provider import VportSpec, tunnel_vport_name
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
+from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
 from switching.vlan import PortVlan
 
@@ -68,6 +69,7 @@ class DesiredBridge:
     mac_table_size: int = DEFAULT_SIZE
     forward_bpdu: bool = False
     flood_vlans: frozenset[int] = frozenset()
+    mirrors: tuple[Mirror, ...] = ()
 
     def interfaces(self) -> Iterator[DesiredInterface]:
         """List the interfaces of all ports."""

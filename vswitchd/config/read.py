@@ -17,6 +17,7 @@ from switching.tunnel import match_of
 from switching.vlan import PortVlan
 from vswitchd import rows
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
+from vswitchd.config.mirror import read_mirrors
 from vswitchd.config.tunnel_options import parse_tunnel_options
 from vswitchd.config.vlan import read_vlan
 from vswitchd.rows import Row, Tables
@@ -101,6 +102,7 @@ def _bridge(
         mac_table_size=rows.number_option(settings, "mac-table-size", DEFAULT_SIZE, 10),
         forward_bpdu=settings.get("forward-bpdu") == "true",
         flood_vlans=rows.integers(row, "flood_vlans"),
+        mirrors=read_mirrors(name, row, tables, warnings),
     )
 
 

@@ -9,6 +9,7 @@ from vswitchd.ofports import NO_NUMBERS
 from vswitchd.rows import Row, Tables
 from vswitchd.status.bridge import bridge_columns
 from vswitchd.status.interface import BROKEN, interface_error, interface_statistics, working_columns
+from vswitchd.status.mirror import mirror_columns
 from vswitchd.status.observation import EMPTY, Observation, Writes
 
 
@@ -18,6 +19,9 @@ def describe(observation: Observation, *, statistics: bool) -> Writes:
     for bridge in observation.desired.bridges:
         datapath = observation.actual.datapaths.get(bridge.datapath_type)
         writes["Bridge", bridge.uuid] = bridge_columns(bridge, datapath, observation)
+        if statistics:
+            for mirror in bridge.mirrors:
+                writes["Mirror", mirror.uuid] = mirror_columns(mirror, observation.counters)
         numbers = observation.numbers.get(bridge.name, NO_NUMBERS)
         for interface in bridge.interfaces():
             if not interface.uuid:
