@@ -248,12 +248,7 @@ def _format_mpls(key: FlowKey, mask: FlowKey, labels: int, *, verbose: bool) -> 
     for attribute in _LSE[:labels]:
         entry, bits = getattr(key, attribute), getattr(mask, attribute)
         if bits or verbose:
-            parts.append(
-                ",".join(
-                    _format_lse(name, entry >> at & ones, bits >> at & ones, ones)
-                    for name, at, ones in _LSE_PARTS
-                )
-            )
+            parts.append(format_lse(entry, bits))
     if not parts:
         return []
     return (
@@ -263,7 +258,14 @@ def _format_mpls(key: FlowKey, mask: FlowKey, labels: int, *, verbose: bool) -> 
     )
 
 
-def _format_lse(name: str, value: int, mask: int, ones: int) -> str:
+def format_lse(entry: int, mask: int) -> str:
+    """Write the fields of an MPLS label stack entry."""
+    return ",".join(
+        _format_lse_part(name, entry >> at & ones, mask >> at & ones, ones) for name, at, ones in _LSE_PARTS
+    )
+
+
+def _format_lse_part(name: str, value: int, mask: int, ones: int) -> str:
     return f"{name}={value}" if mask == ones else f"{name}={value}/0x{mask:x}"
 
 
@@ -368,7 +370,7 @@ class _Reader:
         items = v.split_items(arguments)
         stack = [inner for item, inner in items if inner is not None] or [arguments]
         for attribute, entry in zip(_LSE, stack, strict=False):
-            self.set(attribute, *_parse_lse(entry or ""))
+            self.set(attribute, *parse_lse(entry or ""))
 
 
 def parse_tci(arguments: str) -> tuple[int, int]:
@@ -385,7 +387,8 @@ def parse_tci(arguments: str) -> tuple[int, int]:
     return value, mask
 
 
-def _parse_lse(arguments: str) -> tuple[int, int]:
+def parse_lse(arguments: str) -> tuple[int, int]:
+    """Read label=,tc=,ttl=,bos= of an MPLS label stack entry; return the entry and its mask."""
     value = mask = 0
     places = {name: (at, ones) for name, at, ones in _LSE_PARTS}
     for item, inner in v.split_items(arguments):

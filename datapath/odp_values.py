@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 _MAC = re.compile(r"(?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}")
 
@@ -190,6 +191,11 @@ def split_items(text: str) -> list[tuple[str, str | None]]:
             items.append((name, None))
             at = stop
     return items
+
+
+def depth_of(text: str) -> int:
+    """Count how deep parentheses are nested."""
+    return max(accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in text), default=0)
 
 
 _NAME = re.compile(r"[^,() \t\r\n]+")

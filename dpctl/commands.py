@@ -31,11 +31,11 @@ _MANY = 1000
 
 def _parse_actions(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Print actions as they are understood."""
-    from datapath.odp_flow import format_actions, parse_actions
+    from datapath.odp_actions import format_actions, parse_actions
     from datapath.odp_values import OdpTextError
 
     try:
-        return f"{format_actions(parse_actions(arguments[0]))}\n"
+        return "".join(f"{format_actions(parse_actions(text))}\n" for text in arguments)
     except OdpTextError:
         raise DpctlError("odp_actions_from_string (Invalid argument)") from None
 
@@ -79,7 +79,7 @@ COMMANDS: dict[str, Command] = {
     "del-flows": Command("[dp] [file]", 0, 2, _of_flows("del_flows"), True),
     "cache-get-size": Command("[dp]", 0, 1, show.cache_get_size),
     "list-commands": Command("", 0, _MANY, _list_commands),
-    "parse-actions": Command("actions", 1, 1, _parse_actions),
+    "parse-actions": Command("actions", 1, _MANY, _parse_actions),
 }
 
 

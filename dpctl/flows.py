@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from datapath.odp_flow import format_flow, format_stats, parse_actions, parse_ufid
+from datapath.odp_actions import parse_actions
+from datapath.odp_flow import format_flow, format_stats, parse_ufid
 from datapath.odp_text import parse_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import FlowKey, masked

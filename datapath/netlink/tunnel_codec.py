@@ -38,6 +38,10 @@ _FLAG_BITS: Final = {
     uapi.OVS_TUNNEL_ID: TUN_KEY,
 }
 KNOWN_TUNNEL_ATTRIBUTES: Final = _NUMBERS.keys() | _FLAG_BITS.keys()
+# What the FlowKey has no fields for; a SetTunnel has them as they are.
+TUNNEL_OPTIONS: Final = frozenset(
+    (uapi.OVS_TUNNEL_GENEVE_OPTS, uapi.OVS_TUNNEL_VXLAN_OPTS, uapi.OVS_TUNNEL_ERSPAN_OPTS)
+)
 _IPV6: Final = frozenset((uapi.OVS_TUNNEL_IPV6_SRC, uapi.OVS_TUNNEL_IPV6_DST))
 
 

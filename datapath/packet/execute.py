@@ -6,23 +6,30 @@ the sender left to offload (the virtio header says so) stays left; its pseudo-he
 
 from __future__ import annotations
 
+import random
 from typing import Protocol
 
 from datapath.actions import (
     Action,
     Actions,
+    CheckPktLen,
+    Clone,
+    Hash,
     Output,
     PopVlan,
     PushVlan,
     Recirc,
+    Sample,
     SetFields,
     SetTunnel,
+    Trunc,
     Userspace,
 )
 from datapath.packet import headers as h
 from datapath.packet.build import vlan_tag
 from datapath.packet.checksum import update, update_partial
 from datapath.packet.flowkey import FlowKey
+from datapath.packet.hash import flow_hash
 
 
 class Packet:
@@ -60,17 +67,49 @@ class Sink(Protocol):
 
 def execute(packet: Packet, actions: Actions, sink: Sink) -> None:
     """Carry actions out in order. An action of unknown meaning ends the list: what follows may rely on it."""
+    cut: int | None = None  # what the last Trunc left to the next Output or Userspace
     for action in actions:
         if isinstance(action, Output):
-            sink.output(packet, action.port)
+            sink.output(packet if cut is None else _truncated(packet, cut), action.port)
+            cut = None
         elif isinstance(action, Userspace):
-            sink.userspace(packet, action)
+            sink.userspace(packet if cut is None else _truncated(packet, cut), action)
+            cut = None
+        elif isinstance(action, Trunc):
+            cut = action.max_len
         elif isinstance(action, Recirc):
             again = packet.copy()
             again.metadata = packet.metadata._replace(recirc_id=action.recirc_id)
             sink.recirculate(again)
+        elif isinstance(action, Clone | Sample | CheckPktLen):
+            execute(packet.copy(), _chosen(packet, action), sink)
         elif not _change(packet, action):
             return
+
+
+def _chosen(packet: Packet, action: Clone | Sample | CheckPktLen) -> Actions:
+    """Tell which actions a copy of the packet gets."""
+    if isinstance(action, Clone):
+        return action.actions
+    if isinstance(action, Sample):
+        return action.actions if random.getrandbits(32) <= action.probability else ()
+    length = len(packet.frame)
+    if packet.vnet.gso_size:  # what counts is what will be on the wire
+        length = min(length, packet.vnet.hdr_len + packet.vnet.gso_size)
+    return action.greater if length > action.length else action.less_equal
+
+
+def _truncated(packet: Packet, max_len: int) -> Packet:
+    """Return the packet's first bytes; a checksum left to offload covers these, if it is among them."""
+    cut = packet.copy()
+    cut.frame = packet.frame[: max(max_len, h.ETH_HEADER_LEN)]
+    vnet, length = packet.vnet, len(cut.frame)
+    if vnet.flags & h.VNET_NEEDS_CSUM and vnet.csum_start + vnet.csum_offset + 2 > length:
+        vnet = vnet._replace(flags=vnet.flags & ~h.VNET_NEEDS_CSUM, csum_start=0, csum_offset=0)
+    if vnet.gso_size and length <= vnet.hdr_len + vnet.gso_size:
+        vnet = vnet._replace(gso_type=0, gso_size=0, hdr_len=0)
+    cut.vnet = vnet
+    return cut
 
 
 def _change(packet: Packet, action: Action) -> bool:
@@ -82,6 +121,8 @@ def _change(packet: Packet, action: Action) -> bool:
         pop_vlan(packet)
     elif isinstance(action, SetFields):
         set_fields(packet, action.value, action.mask)
+    elif isinstance(action, Hash):
+        packet.metadata = packet.metadata._replace(dp_hash=flow_hash(packet.frame, packet.metadata, action))
     else:
         return False
     return True

@@ -3,14 +3,8 @@
 import pytest
 
 from datapath.actions import Output, PushVlan, SetTunnel
-from datapath.odp_flow import (
-    format_actions,
-    format_flow,
-    format_tcp_flags,
-    format_ufid,
-    parse_actions,
-    parse_ufid,
-)
+from datapath.odp_actions import format_actions, parse_actions
+from datapath.odp_flow import format_flow, format_tcp_flags, format_ufid, parse_ufid
 from datapath.odp_text import format_key, parse_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey, masked
@@ -69,7 +63,54 @@ ACTIONS = [
     "set(skb_priority(0x5))",
     "set(arp(sip=1.2.3.4))",
     "set(nd(target=fe80::1))",
-    "action6(0800010000000080)",
+    "action30(0800010000000080)",
+    "trunc(100),2",
+    "hash(l4(7)),recirc(0x5)",
+    "push_mpls(label=100,tc=3,ttl=64,bos=1,eth_type=0x8847)",
+    "pop_mpls(eth_type=0x800)",
+    "add_mpls(label=1,tc=0,ttl=2,bos=1,eth_type=0x8847)",
+    "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),pop_eth",
+    "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)",
+    "push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x5,si=255,md2=0xabcd0000)",
+    "pop_nsh()",
+    "meter(5),clone(1,clone(2)),clone(drop)",
+    "sample(sample=50.0%,actions(1))",
+    "check_pkt_len(size=200,gt(1),le(drop))",
+    "ct,ct_clear",
+    "ct(commit,zone=5,mark=0x1/0xff,label=0x1/0xffff,helper=ftp,"
+    "nat(src=10.0.0.1-10.0.0.5:1000-2000,persistent,random))",
+    "ct(force_commit,mark=0x5/0xffffffff,label=0x5,timeout=abc,nat)",
+    "ct(commit,nat(src=[fe80::1]-[fe80::9]:80-90))",
+    "ct(commit,nat(dst=fe80::1-fe80::2)),ct(nat(src)),ct(commit,nat(dst=10.0.0.1:80))",
+    "userspace(pid=5,sFlow(vid=1,pcp=2,output=3),actions,tunnel_out_port=7)",
+    "userspace(pid=5,slow_path(cfm,lacp,action))",
+    "userspace(pid=5,slow_path(0))",
+    "userspace(pid=9,flow_sample(probability=123,collector_set_id=1,obs_domain_id=2,obs_point_id=3,"
+    "output_port=4,ingress))",
+    "userspace(pid=9,ipfix(output_port=3))",
+    "userspace(pid=9,controller(reason=1,dont_send=0,continuation=1,recirc_id=4,rule_cookie=0x5,"
+    "controller_id=0,max_len=65535))",
+    "set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,geneve({class=0xff,type=0x80,len=4,0xa}{class=0,type=0x1,len=0}),"
+    "flags(df|key)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,vxlan(gbp(id=10,flags=0x8)),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1,hwid=0x3f),flags(df)))",
+    "set(icmp(type=1,code=2))",
+    "set(icmpv6(type=1,code=2))",
+    "set(ct_mark(0x1)),set(ct_label(0x5/0xf))",
+    "set(mpls(label=5,tc=0,ttl=1,bos=1))",
+]
+# The 24 bytes behind the cookie's own, and what the C tool makes of them by type.
+COOKIE = "000011223344000102030405060708090a0b0c0d0e0fa1a2a3a4a5a6a7a8b1b2b3b4b5b6b7b8c1c2c3c4c5c6c7c8"
+COOKIES = [
+    "userdata(0000000011223344000102030405060708090a0b0c0d0e0fa1a2a3a4a5a6a7a8b1b2b3b4b5b6b7b8c1c2c3c4c5c6c7c8)",
+    "sFlow(vid=418,pcp=5,output=2829559461)",
+    "slow_path(cfm,lacp,action,0xa8a7a680)",
+    "flow_sample(probability=41633,collector_set_id=2829559461,obs_domain_id=3031675569,obs_point_id=3099047605,"
+    "output_port=3301163713)",
+    "ipfix(output_port=2762187425)",
+    "controller(reason=42147,dont_send=1,continuation=1,recirc_id=2829559461,rule_cookie=0xb1b2b3b4b5b6b7b8,"
+    "controller_id=49857,max_len=50371)",
 ]
 
 
@@ -88,6 +129,31 @@ def test_a_verbose_key_shows_what_is_not_looked_at(text: str) -> None:
 @pytest.mark.parametrize("text", ACTIONS)
 def test_actions_are_printed_as_ovs_dpctl_does(text: str) -> None:
     assert format_actions(parse_actions(text)) == text
+
+
+@pytest.mark.parametrize("type_", range(6))
+def test_a_cookie_is_printed_as_ovs_dpctl_does(type_: int) -> None:
+    given = f"userspace(pid=1,userdata({type_:02x}00{COOKIE}))"
+    assert format_actions(parse_actions(given)) == f"userspace(pid=1,{COOKIES[type_]})"
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ("ct()", "ct"),
+        ("ct(zone=0)", "ct"),
+        ("ct(mark=5)", "ct(mark=0x5/0xffffffff)"),
+        ("ct(commit,label=0/0)", "ct(commit)"),
+        ("ct(nat(src,persistent))", "ct(nat(src))"),
+        ("clone()", "clone(drop)"),
+        ("userspace(pid=5,userdata(0011))", "userspace(pid=5,userdata(0011000000000000))"),
+        ("sample(sample=100%,actions(1 2))", "sample(sample=100.0%,actions(1,2))"),
+        ("set(ipv4(ttl=5/0xff))", "set(ipv4(ttl=5))"),
+        ("set(tcp(src=4,dst=5/0))", "set(tcp(src=4))"),
+    ],
+)
+def test_actions_are_understood_as_ovs_dpctl_does(given: str, printed: str) -> None:
+    assert format_actions(parse_actions(given)) == printed
 
 
 def test_actions_may_name_ports_and_be_separated_by_blanks() -> None:
@@ -116,7 +182,16 @@ def test_what_is_no_key_is_refused_with_the_place(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["foo", "1,drop", "set(eth(src=1))", "push_vlan(vid=7)", "userspace()", "recirc(x)"]
+    "text",
+    [
+        *("foo", "1,drop", "set(eth(src=1))", "push_vlan(vid=7)", "userspace()", "recirc(x)", "trunc(x)"),
+        *("ct(force)", "ct(commit,force_commit)", "ct(nat(src=1.1.1.1,random,hash))", "ct(eventmask=3)"),
+        *("ct(nat(src=1.1.1.1-::1))", "sample(sample=50,actions(1))", "sample(actions(1))", "clone(foo)"),
+        *("check_pkt_len(size=1,gt(1))", "push_eth(src=02:00:00:00:00:01)", "push_mpls(label=1)", "pop_nsh"),
+        *("userspace(pid=9,controller(reason=1))", "userspace(pid=9,slow_path(foo))", "hash(foo(1))"),
+        *("set(tunnel(dst=1.1.1.1,geneve({class=1})))", "set(tunnel(dst=1.1.1.1,erspan(ver=3)))"),
+        "clone(" * 1000 + ")" * 1000,
+    ],
 )
 def test_what_is_no_list_of_actions_is_refused(text: str) -> None:
     with pytest.raises(OdpTextError):

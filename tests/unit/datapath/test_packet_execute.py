@@ -3,14 +3,21 @@
 import pytest
 
 from datapath.actions import (
+    HASH_L4,
+    HASH_SYM_L4,
     Action,
+    CheckPktLen,
+    Clone,
+    Hash,
     Opaque,
     Output,
     PopVlan,
     PushVlan,
     Recirc,
+    Sample,
     SetFields,
     SetTunnel,
+    Trunc,
     Userspace,
 )
 from datapath.packet import headers as h
@@ -131,3 +138,58 @@ def test_an_address_too_wide_for_the_packet_is_cut_to_fit() -> None:
     wide = FlowKey(ip_src=0xFFFF << 112 | 7)
     packet = send(build(TCP4, b"payload"), h.NO_VNET, SetFields(wide, FlowKey(ip_src=(1 << 128) - 1)))
     assert packet.frame == build(TCP4._replace(ip_src=7), b"payload")
+
+
+def run(packet: Packet, *actions: Action) -> Recorder:
+    sink = Recorder()
+    execute(packet, actions, sink)
+    return sink
+
+
+def test_a_cut_holds_for_the_next_output_alone() -> None:
+    packet = Packet(build(TCP4, bytes(200)), FlowKey())
+    sent = run(packet, Trunc(64), Output(1), Output(2)).sent
+    assert [len(cut.frame) for _port, cut in sent] == [64, len(packet.frame)]
+    assert sent[0][1].frame == packet.frame[:64]
+
+
+def test_a_cut_packet_that_is_no_super_frame_any_more_says_so() -> None:
+    vnet = h.Vnet(h.VNET_NEEDS_CSUM, gso_type=1, hdr_len=54, gso_size=100, csum_start=34, csum_offset=16)
+    packet = Packet(build(TCP4, bytes(300)), FlowKey(), vnet)
+    long, short, tiny = (run(packet, Trunc(size), Output(1)).sent[0][1].vnet for size in (200, 100, 40))
+    assert long == vnet
+    assert (short.gso_size, short.gso_type, short.flags) == (0, 0, h.VNET_NEEDS_CSUM)
+    assert tiny.flags == 0
+
+
+def hashed(key: FlowKey, algorithm: int = HASH_L4, basis: int = 0) -> int:
+    packet = Packet(build(key, bytes(8)), FlowKey())
+    execute(packet, (Hash(algorithm, basis),), Recorder())
+    return packet.metadata.dp_hash
+
+
+def test_a_connection_has_one_hash_and_others_have_others() -> None:
+    assert hashed(TCP4) == hashed(TCP4._replace(ip_ttl=3, tcp_flags=2, eth_src=7)) != 0
+    assert hashed(TCP4) != hashed(TCP4, basis=1)
+    assert len({hashed(TCP4._replace(tp_src=port)) & 0xFF for port in range(1000, 1064)}) > 40
+
+
+def test_a_symmetric_hash_is_that_of_the_answers_too() -> None:
+    back = TCP4._replace(ip_src=TCP4.ip_dst, ip_dst=TCP4.ip_src, tp_src=TCP4.tp_dst, tp_dst=TCP4.tp_src)
+    assert hashed(TCP4, HASH_SYM_L4) == hashed(back, HASH_SYM_L4)
+    assert hashed(TCP4) != hashed(back)
+
+
+def test_actions_within_actions_get_a_copy() -> None:
+    packet = Packet(build(TCP4, bytes(100)), FlowKey())
+    inner = (PushVlan(0x8100, 0x1005), Output(1))
+    sent = run(packet, Clone(inner), Sample(0xFFFFFFFF, inner), Sample(0, ()), Output(2)).sent
+    assert [(port, len(p.frame) - len(packet.frame)) for port, p in sent] == [(1, 4), (1, 4), (2, 0)]
+
+
+def test_the_length_of_a_packet_chooses_actions() -> None:
+    packet = Packet(build(TCP4, bytes(100)), FlowKey())
+    length = len(packet.frame)
+    for limit, port in ((length - 1, 1), (length, 2)):
+        sent = run(packet, CheckPktLen(limit, (Output(1),), (Output(2),))).sent
+        assert [to for to, _packet in sent] == [port]
