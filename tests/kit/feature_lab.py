@@ -16,6 +16,8 @@ bridges, QoS and hosts go when a test ends.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shlex
 import signal
@@ -26,13 +28,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appctl.client import CommandRefused, call
 from datapath.packet.build import ethernet, vlan_tag
+from tests.kit import namespace as ns
 from tests.kit import netns, peers
-from tests.kit.peers import C_BIN, Daemon, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
+from tests.kit.peers import Daemon, PeerError, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
 from tests.kit.wire import Wire, read_capture
+from vsctl.cli import main as vsctl
 
 EXPERIMENTAL = 0x88B5  # IEEE 802's local experimental Ethertype
 UNDERLAY, FAR_UNDERLAY = "172.31.0.1", "172.31.0.2"
+IN_VM = bool(os.environ.get("IN_KERNEL_VM"))
+PATIENCE, SILENCE = (20.0, 1.0) if IN_VM else (5.0, 0.2)  # seconds for what must come, and for what must not
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,7 @@ SIDES = {
 
 def sides_here() -> list[str]:
     """Name the sides that run on this machine: the kernel's in the VM, the others outside."""
-    inside_vm = bool(os.environ.get("IN_KERNEL_VM"))
-    return [name for name, side in SIDES.items() if side.is_kernel == inside_vm]
+    return [name for name, side in SIDES.items() if side.is_kernel == IN_VM]
 
 
 @dataclass
@@ -99,11 +105,11 @@ class Host:
         """Send raw frames."""
         self.wire.send(*frames)
 
-    def received(self, count: int = 1, timeout: float = 2.0) -> list[bytes]:
+    def received(self, count: int = 1, timeout: float = PATIENCE) -> list[bytes]:
         """Take the raw frames that came; see Wire."""
         return self.wire.received(count, timeout)
 
-    def received_nothing(self, timeout: float = 0.2) -> bool:
+    def received_nothing(self, timeout: float = SILENCE) -> bool:
         """Tell whether nothing comes for a while. Send something that must come elsewhere first, where possible."""
         return self.wire.received(1, timeout) == []
 
@@ -155,13 +161,20 @@ class FeatureLab:
         return self.side.is_ours
 
     def vsctl(self, *words: str, check: bool = True) -> str:
-        """Run ovs-vsctl (the C one, which starts at once); bridges get the side's datapath type."""
+        """Run ovs-vsctl, ours, in this process; bridges get the side's datapath type. PeerError, unless not `check`."""
         arguments = shlex.split(" ".join(words))
         for at, word in enumerate(list(arguments)):
             if word == "add-br":
                 name = next(a for a in arguments[at + 1 :] if not a.startswith("-"))
                 arguments += ["--", "set", "bridge", name, f"datapath_type={self.side.datapath_type}"]
-        return self.server.run(C_BIN / "ovs-vsctl", "--timeout=30", *arguments, check=check).stdout
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                vsctl([f"--db={self.server.remote}", "--deadline=60", "--no-syslog", *arguments])
+            except SystemExit as ended:
+                if ended.code and check:
+                    raise PeerError(f"ovs-vsctl {' '.join(words)}: {err.getvalue()}") from None
+        return out.getvalue() if check else out.getvalue() + err.getvalue()
 
     def get(self, table: str, record: str, column: str) -> str:
         """Return a column as ovs-vsctl prints it."""
@@ -169,7 +182,12 @@ class FeatureLab:
 
     def appctl(self, *words: str, check: bool = True) -> str:
         """Send the switch a control command."""
-        return self.switch.appctl(*words, check=check)
+        try:
+            return call(str(self.switch.control), words[0], words[1:])
+        except CommandRefused as refused:
+            if check:
+                raise
+            return str(refused)
 
     def dpctl(self, command: str, *words: str) -> str:
         """Send the switch one of the dpctl/* commands."""
@@ -192,17 +210,11 @@ class FeatureLab:
         number = len(self.hosts) + 1
         namespace = f"{self.namespace}-{name}"
         mac = 0x0200_0000_0000 | os.getpid() % 0x10000 << 8 | number
-        inner = f"link set dev eth0 address {mac.to_bytes(6, 'big').hex(':')}"
-        netns.run("ip", "netns", "add", namespace)
+        ns.make_namespace(namespace)
         self.hosts[name] = host = Host(name, namespace, name, mac, wire=_UNCONNECTED)
-        _quiet(namespace)
-        _ip_batch(
-            self.namespace,
-            f"link add name {name} type veth peer name eth0 netns {namespace}",
-            f"link set dev {name} up",
-        )
-        addresses = [f"addr add {address} dev eth0"] if address else []
-        _ip_batch(namespace, inner, "link set lo up", "link set dev eth0 up", *addresses)
+        ns.join(self.namespace, name, namespace, "eth0", mac)
+        if address:
+            ns.add_address(namespace, "eth0", address)
         if not self.side.is_kernel and not self.is_ours:  # its datapath drops what is left to offload
             netns.run("ethtool", "-K", "eth0", "tx", "off", namespace=namespace)
         host.wire = Wire(namespace, "eth0")
@@ -212,7 +224,8 @@ class FeatureLab:
         """Make a host "u" at FAR_UNDERLAY, joined with the switch's UNDERLAY by a bridge br-phy: for tunnels."""
         host = self.host("u", f"{FAR_UNDERLAY}/24")
         self.vsctl("add-br br-phy -- add-port br-phy u")
-        _ip_batch(self.namespace, f"addr add {UNDERLAY}/24 dev br-phy", "link set br-phy up")
+        ns.add_address(self.namespace, "br-phy", f"{UNDERLAY}/24")
+        ns.set_up(self.namespace, "br-phy")
         return host
 
     def clean(self) -> None:
@@ -225,8 +238,8 @@ class FeatureLab:
         finally:
             for host in self.hosts.values():
                 host.wire.close()
-                netns.run("ip", "netns", "del", host.namespace, check=False)
-                netns.run("ip", "-n", self.namespace, "link", "del", "dev", host.port, check=False)
+                ns.delete_device(self.namespace, host.port)
+                ns.remove_namespace(host.namespace)
             self.hosts.clear()
 
 
@@ -244,13 +257,13 @@ def switch_of(side: Side) -> Iterator[FeatureLab]:
     """Run the daemons of a side, in a namespace of their own."""
     namespace = f"t-{side.name}-{os.getpid()}"
     with ExitStack() as stack:
-        stack.enter_context(netns.namespaces(namespace))
-        _quiet(namespace)
+        stack.enter_context(ns.namespace(namespace))
         with netns.inside(namespace):
             server = stack.enter_context(side.server())
-            server.run(C_BIN / "ovs-vsctl", "--no-wait", "init")
             switch = stack.enter_context(side.vswitchd(server))
-        yield FeatureLab(side, namespace, server, switch)
+        lab = FeatureLab(side, namespace, server, switch)
+        lab.vsctl("init")
+        yield lab
 
 
 def frame(
@@ -264,19 +277,3 @@ def frame(
 
 def _mac(of: Host | int) -> int:
     return of if isinstance(of, int) else of.mac
-
-
-def _quiet(namespace: str) -> None:
-    """Let devices send nothing of their own accord."""
-    netns.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", namespace=namespace)
-
-
-def _ip_batch(namespace: str, *lines: str) -> None:
-    done = subprocess.run(
-        ["ip", "-n", namespace, "-batch", "-"],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

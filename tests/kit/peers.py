@@ -27,7 +27,7 @@ C_SBIN = Path("/usr/sbin")
 C_BIN = Path("/usr/bin")
 OUR_BIN = Path(sys.executable).parent  # the console scripts of this environment
 C_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
-START_TIMEOUT = 20.0  # seconds until a daemon must answer
+START_TIMEOUT = 120.0 if os.environ.get("IN_KERNEL_VM") else 20.0  # seconds until a daemon must answer
 STOP_TIMEOUT = 10.0  # seconds after SIGTERM before SIGKILL
 
 
