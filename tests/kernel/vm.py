@@ -121,7 +121,8 @@ def _copy_output(source: int, token: str, deadline: float, write: Callable[[byte
     return None
 
 
-def _write_stdout(data: bytes) -> None:
+def write_stdout(data: bytes) -> None:
+    """Hand on what a command prints."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
@@ -136,7 +137,7 @@ def main() -> None:
     given = parser.parse_args()
     machine = Machine(processors=given.smp, modules=(*MODULES, *given.module), timeout=given.timeout)
     try:
-        sys.exit(run(given.command, machine, _write_stdout))
+        sys.exit(run(given.command, machine, write_stdout))
     except VmError as error:
         print(f"vm: {error}", file=sys.stderr)
         sys.exit(125)
