@@ -6,7 +6,7 @@ action depends on are in the Walk's mask.
 
 from __future__ import annotations
 
-from datapath.actions import Action, Actions, Output, PopVlan, PushVlan, SetTunnel
+from datapath.actions import Action, Actions, Output, PopVlan, PushVlan, SetTunnel, Trunc
 from datapath.packet.flowkey import FlowKey
 from switching.tunnel import can_send, outer_header
 from switching.vlan import Tags, tags_of
@@ -19,9 +19,10 @@ def emit(walk: Walk) -> Actions:
     actions: list[Action] = []
     current = tags_of(key)
     outer: SetTunnel | None = None
-    for port, dp_port, tags, _snaplen, may_return in walk.deliveries:
+    for port, dp_port, tags, snaplen, may_return in walk.deliveries:
         if port.tunnel is not None:
             if not can_send(port.tunnel):
+                walk.say(f"port {port.name} has no remote address to send to")
                 continue
             header = outer_header(port.tunnel, key)
             if header.tos_mask or header.ttl_mask:
@@ -34,6 +35,8 @@ def emit(walk: Walk) -> Actions:
         if tags != current:
             _change_tags(current, tags, actions)
             current = tags
+        if snaplen:
+            actions.append(Trunc(snaplen))
         actions.append(Output(dp_port))
     return tuple(actions)
 

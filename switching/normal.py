@@ -15,7 +15,7 @@ from switching.mac_table import Place
 from switching.mirroring import mirrored
 from switching.state import Learned
 from switching.switch import SwitchBridge, SwitchPort
-from switching.vlan import Classified, Tags, carries, classify, tags_out
+from switching.vlan import Classified, Tags, carries, classify, describe_tags, tags_out
 from switching.walk import Delivery, Walk
 
 MULTICAST: Final = 1 << 40  # the group bit of an Ethernet address
@@ -38,7 +38,8 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
         return
     frame = classify(port.vlan, tags)
     if frame is None:
-        walk.say("the port does not carry this VLAN: dropped")
+        if walk.report is not None:
+            walk.say(f"{describe_tags(tags)}, which port {port.name} does not take: dropped")
         return
     if frame.vlan in bridge.flood_vlans:
         _flood(walk, bridge, port, frame, depth)
@@ -51,6 +52,8 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     if to is None:
         _flood(walk, bridge, port, frame, depth)
     elif to is not port:
+        if walk.report is not None:
+            walk.say(f"the destination is behind port {to.name} in VLAN {frame.vlan}")
         send(walk, port, to, frame, depth)
     else:
         walk.say("the destination is where the packet came from: dropped")
@@ -59,6 +62,10 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
 def _learn(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, key: FlowKey) -> None:
     if not key.eth_src & MULTICAST:
         walk.effects.append(Learned(bridge.name, frame.vlan, key.eth_src, port.name))
+        if walk.report is not None:
+            station = f"{key.eth_src.to_bytes(6, 'big').hex(':')} in VLAN {frame.vlan}"
+            if walk.state.tables[bridge.name].lookup(frame.vlan, key.eth_src) != port.name:
+                walk.say(f"new station: {station}, behind port {port.name}")
 
 
 def _look_up(walk: Walk, bridge: SwitchBridge, frame: Classified) -> SwitchPort | None:
@@ -72,7 +79,7 @@ def _look_up(walk: Walk, bridge: SwitchBridge, frame: Classified) -> SwitchPort 
 
 def _flood(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, depth: int) -> None:
     if walk.report is not None:
-        walk.say(f"flooding in VLAN {frame.vlan}")
+        walk.say(f"flooded in VLAN {frame.vlan}")
     for to in bridge.ports:
         if to is not port and to.name not in bridge.mirror_ports:
             send(walk, port, to, frame, depth)
@@ -95,6 +102,8 @@ def deliver(
 ) -> None:
     """Let a copy (see walk.Copy) leave by its port; over a patch port it enters another bridge."""
     walk.outputs.append(to.name)
+    if walk.report is not None:
+        walk.say(f"sent to port {to.name}, {describe_tags(tags)}")
     if not to.peer:
         walk.deliveries.append(Delivery(to, to.dp_port, tags, snaplen, may_return))
         return
@@ -103,5 +112,9 @@ def deliver(
         served = walk.served
         if peer.bridge != to.bridge:
             walk.served = set()  # mirrors of different bridges know nothing of one another
+        if walk.report is not None:
+            walk.report.enter(peer.bridge)
         enter(walk, peer, tags, depth + 1)
+        if walk.report is not None:
+            walk.report.leave()
         walk.served = served

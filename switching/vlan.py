@@ -60,6 +60,16 @@ def tags_of(key: FlowKey) -> Tags:
     return (outer, key.cvlan_tpid << 16 | key.cvlan_tci) if key.cvlan_tci else (outer,)
 
 
+def describe_tags(tags: Tags) -> str:
+    """Say in words which tags a frame bears, the outermost first."""
+    return " and ".join(map(_describe, tags)) if tags else "untagged"
+
+
+def _describe(tag: int) -> str:
+    priority = (tag & PCP_MASK) >> 13
+    return f"tagged {tag & VID_MASK}" + (f" with priority {priority}" if priority else "")
+
+
 def carries(port: PortVlan, vlan: int) -> bool:
     """Tell whether a port is a member of a VLAN."""
     if port.mode is _ACCESS:

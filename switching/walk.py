@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from datapath.packet.flowkey import FlowKey, union
 from switching.mirror import Destination
+from switching.report import Report
 from switching.state import Effect, State
 from switching.switch import Switch, SwitchPort
 from switching.vlan import Tags
@@ -43,11 +44,11 @@ class Walk:
         *("served", "state", "switch"),
     )
 
-    def __init__(self, key: FlowKey, switch: Switch, state: State, report: list[str] | None = None) -> None:
+    def __init__(self, key: FlowKey, switch: Switch, state: State, report: Report | None = None) -> None:
         self.key = key
         self.switch = switch
         self.state = state
-        self.report = report  # lines for a reader, where somebody wants to know
+        self.report = report  # where somebody wants to know
         self.deliveries: list[Delivery] = []  # in the order in which they are sent
         self.effects: list[Effect] = []
         self.places: list[Hashable] = []  # what of the state was asked for
@@ -64,4 +65,4 @@ class Walk:
     def say(self, line: str) -> None:
         """Add a line to the report; callers that have to compose it ask first whether there is one."""
         if self.report is not None:
-            self.report.append(line)
+            self.report.say(line)

@@ -15,8 +15,9 @@ from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKe
 from datapath.packet.headers import ETH_TYPE_IP, ETH_TYPE_IPV6
 from switching.emit import emit
 from switching.normal import enter
+from switching.report import Report
 from switching.state import Effect, State
-from switching.switch import Switch
+from switching.switch import Switch, SwitchPort
 from switching.tunnel import AF_INET6
 from switching.vlan import tags_of
 from switching.walk import Walk
@@ -37,10 +38,20 @@ class Decision(NamedTuple):
     mirrors: tuple[str, ...] = ()  # UUIDs of the mirrors that took the packet
 
 
-def xlate(key: FlowKey, switch: Switch, state: State, report: list[str] | None = None) -> Decision:
-    """Translate. `state` has a MacTable for each bridge; lines for a reader are added to `report`."""
+def xlate(
+    key: FlowKey, switch: Switch, state: State, report: Report | None = None, port: SwitchPort | None = None
+) -> Decision:
+    """Translate. `state` has a MacTable for each bridge; `report` is told of what is decided.
+
+    A packet that did not come from the datapath comes in by `port`, a patch port for instance.
+    """
     walk = Walk(key, switch, state, report)
-    if port := switch.input_port(key):
+    port = port or switch.input_port(key)
+    if report is not None:
+        report.enter(port.bridge if port else "")
+    if port is None:
+        walk.say("the port that the packet came in by is on no bridge: dropped")
+    else:
         enter(walk, port, tags_of(key))
     actions = emit(walk)
     mask = _mask(key.tun_proto, key.eth_type in _IP, walk.extra)

@@ -22,6 +22,10 @@ CONFIGURATION = (
     "options:out_key=2 options:df_default=false options:local_ip=10.0.0.9 ofport_request=9",
     "add-port br0 p1 -- set interface p1 type=patch options:peer=p2 ofport_request=10",
     "add-port br1 p2 -- set interface p2 type=patch options:peer=p1 ofport_request=11",
+    "add-br br2 -- set bridge br2 datapath_type=dummy",
+    "add-port br2 d1 -- set interface d1 type=internal ofport_request=1",
+    "add-port br2 d2 tag=10 -- set interface d2 type=internal ofport_request=2",
+    "add-port br2 d3 trunks=20,30 -- set interface d3 type=internal ofport_request=3",
 )
 BROKEN = {
     "b1": "type=gre",
@@ -100,3 +104,97 @@ def errors_of(switch: Daemon) -> dict[str, str]:
 def test_broken_interfaces_have_the_same_errors(switches: tuple[Daemon, Daemon]) -> None:
     theirs, ours = map(errors_of, switches)
     assert ours == theirs
+
+
+FLOWS = (
+    "in_port=1,arp",
+    "in_port=1,arp,arp_spa=1.2.3.4,arp_tpa=1.2.3.5,arp_op=1,arp_sha=00:00:00:00:00:09",
+    "in_port=1,rarp",
+    "in_port=1,icmp,nw_src=1.2.3.4",
+    "in_port=1,icmp6,icmpv6_type=135,nd_target=fe80::2",
+    "in_port=1,tcp6,ipv6_src=fe80::1,tp_dst=80",
+    "in_port=1,udp,nw_tos=4,nw_ttl=7,nw_ecn=2",
+    "in_port=1,tcp,tcp_src=3,nw_dst=9.9.9.9",
+    "in_port=1,ip,nw_proto=47",
+    "in_port=1,ip,nw_frag=first",
+    "in_port=1,sctp,sctp_src=4",
+    "in_port=1,dl_type=0x88cc",
+    "in_port=1,mpls,mpls_label=7",
+    "in_port=1,dl_vlan=20,dl_vlan_pcp=3,ip",
+    "in_port=1,vlan_tci=0x1014,ip",
+    "in_port=2,dl_vlan=10,ip",
+    "in_port=2,ip",
+    "in_port=3,ip",
+    "in_port=3,dl_vlan=30,ip",
+    "in_port=LOCAL,ip",
+    "in_port=d2",
+    "in_port=9",
+    "in_port=1,pkt_mark=5,skb_priority=3,ct_state=est|trk,ct_zone=4,ct_mark=6",
+    "in_port=1,dl_src=00:00:00:00:00:07,dl_dst=01:80:c2:00:00:00",
+)
+ODP_FLOWS = (
+    "in_port(d2),eth(src=00:00:00:00:00:05,dst=00:00:00:00:00:02),eth_type(0x0800),"
+    "ipv4(src=1.2.3.4,dst=5.6.7.8,proto=6,tos=0,ttl=64,frag=no),tcp(src=1,dst=2),tcp_flags(syn|ack)",
+    "in_port(d1),eth(src=00:00:00:00:00:05,dst=00:00:00:00:00:02),eth_type(0x8100),vlan(vid=20,pcp=1),"
+    "encap(eth_type(0x0900))",
+)
+
+
+def traced(text: str) -> tuple[str, list[str], set[str]]:
+    """Take from a trace what the packet is, the bridges it entered, and the ports it leaves by."""
+    flow, actions = (re.search(f"^{name}: (.*)$", text, re.M) for name in ("Flow", "Datapath actions"))
+    assert flow, text
+    assert actions, text
+    ports = {word for word in actions[1].split(",") if re.fullmatch(r"br2|d\d", word)}
+    return flow[1], re.findall(r"^bridge.*$", text, re.M), ports
+
+
+def test_packets_are_traced_alike(switches: tuple[Daemon, Daemon]) -> None:
+    for flow in FLOWS:
+        theirs, ours = both(switches, "ofproto/trace", "br2", flow, "--names")
+        assert traced(ours) == traced(theirs), flow
+    for flow in ODP_FLOWS:
+        theirs, ours = both(switches, "ofproto/trace", "ovs-dummy", flow, "--names")
+        assert traced(ours) == traced(theirs), flow
+
+
+def test_megaflows_are_written_alike(switches: tuple[Daemon, Daemon]) -> None:
+    for flow in ("in_port=1,arp", "in_port=1,tcp", "in_port=LOCAL,udp6", "in_port=1,dl_type=0x88cc"):
+        answers = both(switches, "ofproto/trace", "br2", flow)
+        theirs, ours = (re.findall("^Megaflow: .*", answer, re.M) for answer in answers)
+        assert ours == theirs
+
+
+def test_generated_packets_teach_the_bridges(switches: tuple[Daemon, Daemon]) -> None:
+    for flow in (
+        ("in_port=2,dl_src=00:00:00:00:07:01,dl_dst=00:00:00:00:07:02", "-generate"),
+        ("in_port=1,dl_vlan=10,dl_src=00:00:00:00:07:02,dl_dst=00:00:00:00:07:01", "-generate"),
+        ("in_port=2,dl_src=00:00:00:00:07:01,dl_dst=00:00:00:00:07:02",),
+        ("in_port=2", "0000000007020000000007010800" + "00" * 46),
+    ):
+        theirs, ours = both(switches, "ofproto/trace", "br2", flow[0], "--names", *flow[1:])
+        assert traced(ours) == traced(theirs), flow
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("br2", "foo=9"),
+        ("nobr", "in_port=1"),
+        ("br2", "in_port=1", "ffff"),
+        ("br2", "in_port=1,tcp", "--foo"),
+        ("br2", "in_port=1,tcp,nw_src=1.2.3.0/24"),
+        ("br2",),
+        ("ovs-nothing", "in_port(1),eth(src=00:00:00:00:00:05,dst=00:00:00:00:00:02),eth_type(0x0900)"),
+    ],
+)
+def test_what_cannot_be_traced_is_refused_alike(
+    switches: tuple[Daemon, Daemon], arguments: tuple[str, ...]
+) -> None:
+    answers = []
+    for switch in switches:
+        done = switch.run(
+            C_BIN / "ovs-appctl", "-t", switch.control, "ofproto/trace", *arguments, check=False
+        )
+        answers.append((done.returncode, done.stderr.splitlines()[0]))
+    assert answers[1] == answers[0]

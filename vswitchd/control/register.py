@@ -14,7 +14,7 @@ from datapath.provider import Provider
 from dpctl import commands as dpctl
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
-from vswitchd.control import dpif, fdb, ofproto, upcall
+from vswitchd.control import dpif, fdb, ofproto, trace, upcall
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 
@@ -23,6 +23,7 @@ _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
     *fdb.COMMANDS,
     *dpif.COMMANDS,
     *ofproto.COMMANDS,
+    *trace.COMMANDS,
     *upcall.COMMANDS,
 )
 

@@ -1,6 +1,6 @@
 """Mirrors: which packets they take, as what, and where to."""
 
-from datapath.actions import Output, PopVlan, PushVlan
+from datapath.actions import Output, PopVlan, PushVlan, Trunc
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
 from switching.mac_table import MacTable
 from switching.mirror import Destination, Mirror
@@ -121,3 +121,19 @@ def test_bridges_behind_patch_ports_have_mirrors_of_their_own() -> None:
 
 def test_a_mirror_whose_output_port_does_not_work_sends_nothing() -> None:
     assert decide(bridge(port(1), port(2), mirrors=(SELECT_ALL,))).actions == (Output(2),)
+
+
+def test_copies_are_shortened_and_the_packet_is_not() -> None:
+    mirror = Mirror("m", P4, None, None, snaplen=100)
+    assert decide(bridge(port(1), port(2), port(4), mirrors=(mirror,))).actions == (
+        Trunc(100),
+        Output(4),
+        Output(2),
+    )
+
+
+def test_nothing_is_shortened_for_a_patch_port() -> None:
+    mirror = Mirror("m", Destination("p8"), None, None, snaplen=100)
+    near = bridge(port(1), port(2), port(8, peer="p9"), mirrors=(mirror,))
+    far = bridge(port(9, bridge="br1", peer="p8"), port(11, bridge="br1"))
+    assert decide(near, far).actions == (Output(2),)
