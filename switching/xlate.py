@@ -52,7 +52,7 @@ def xlate(
     if port is None:
         walk.say("the port that the packet came in by is on no bridge: dropped")
     else:
-        enter(walk, port, tags_of(key))
+        enter(walk, port, tags_of(key, switch.vlan_limit))
     actions = emit(walk)
     mask = _mask(key.tun_proto, key.eth_type in _IP, walk.extra)
     return Decision(

@@ -45,7 +45,7 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
                 bridge.mirrors,
                 frozenset(mirror.to.port for mirror in bridge.mirrors if mirror.to.port),
             )
-    return {type_: Switch(found) for type_, found in bridges.items()}
+    return {type_: Switch(found, desired.vlan_limit) for type_, found in bridges.items()}
 
 
 def _order(port: SwitchPort) -> tuple[int, int]:

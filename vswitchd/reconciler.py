@@ -138,7 +138,7 @@ class Reconciler:
             fresh = forwarding is None
             if forwarding is None:
                 forwarding = self.forwardings[type_] = Forwarding()
-            unchanged = not fresh and not has_acted and switch.bridges == forwarding.switch.bridges
+            unchanged = not fresh and not has_acted and switch == forwarding.switch
             forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
             set_switch(forwarding, switch, bridges)

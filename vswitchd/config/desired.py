@@ -12,7 +12,7 @@ from datapath.provider import VportSpec, tunnel_vport_name
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
-from switching.vlan import PortVlan
+from switching.vlan import DEFAULT_LIMIT, PortVlan
 
 PATCH = "patch"
 
@@ -87,4 +87,5 @@ class Desired:
     max_idle: float = 10.0  # seconds until a flow that nobody uses goes
     flow_limit: int = 200_000
     stats_interval: float = 5.0
+    vlan_limit: int = DEFAULT_LIMIT
     warnings: tuple[str, ...] = ()
