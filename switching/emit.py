@@ -6,7 +6,7 @@ action depends on are in the Walk's mask.
 
 from __future__ import annotations
 
-from datapath.actions import Action, Actions, Output, PopVlan, PushVlan, SetTunnel, Trunc
+from datapath.actions import Action, Actions, Hash, Output, PopVlan, PushVlan, Recirc, SetTunnel, Trunc
 from datapath.packet.flowkey import FlowKey
 from switching.tunnel import can_send, outer_header
 from switching.vlan import Tags, tags_of
@@ -17,9 +17,9 @@ def emit(walk: Walk) -> Actions:
     """Return the actions for what a walk has collected."""
     key = walk.key
     actions: list[Action] = []
-    current = tags_of(key, walk.switch.vlan_limit)
+    current = tags_of(key)
     outer: SetTunnel | None = None
-    for port, dp_port, tags, snaplen, may_return in walk.deliveries:
+    for port, dp_port, tags, snaplen, may_return, recirc_id, basis in walk.deliveries:
         if port.tunnel is not None:
             if not can_send(port.tunnel):
                 walk.say(f"port {port.name} has no remote address to send to")
@@ -37,7 +37,10 @@ def emit(walk: Walk) -> Actions:
             current = tags
         if snaplen:
             actions.append(Trunc(snaplen))
-        actions.append(Output(dp_port))
+        if recirc_id:
+            actions += [Hash(basis=basis), Recirc(recirc_id)]
+        else:
+            actions.append(Output(dp_port))
     return tuple(actions)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from datapath.packet.flowkey import FlowKey
+from switching.bonding import leave, lock_arp, refusal
 from switching.groups import RESERVED
 from switching.mac_table import Place
 from switching.mirroring import mirrored
@@ -33,13 +34,8 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
             return
         for copy in mirrored(walk, bridge, port, tags, arriving=True):
             deliver(walk, depth, *copy)
-    if key.eth_dst in RESERVED and not bridge.forward_bpdu:
-        walk.say("reserved group address: dropped")
-        return
-    frame = classify(port.vlan, tags)
+    frame = _admitted(walk, bridge, port, tags)
     if frame is None:
-        if walk.report is not None:
-            walk.say(f"{describe_tags(tags)}, which port {port.name} does not take: dropped")
         return
     if frame.vlan in bridge.flood_vlans:
         _flood(walk, bridge, port, frame, depth)
@@ -48,7 +44,7 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     if key.eth_dst & MULTICAST:
         _flood(walk, bridge, port, frame, depth)
         return
-    to = port if key.eth_dst == key.eth_src else _look_up(walk, bridge, frame)
+    to = _look_up(walk, bridge, frame)
     if to is None:
         _flood(walk, bridge, port, frame, depth)
     elif to is not port:
@@ -57,6 +53,24 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
         send(walk, port, to, frame, depth)
     else:
         walk.say("the destination is where the packet came from: dropped")
+
+
+def _admitted(walk: Walk, bridge: SwitchBridge, port: SwitchPort, tags: Tags) -> Classified | None:
+    """Return the frame within the bridge, or None where the port does not take it."""
+    if walk.key.eth_dst in RESERVED and not bridge.forward_bpdu:
+        walk.say("reserved group address: dropped")
+        return None
+    frame = classify(port.vlan, tags)
+    if frame is None:
+        if walk.report is not None:
+            walk.say(f"{describe_tags(tags)}, which port {port.name} does not take: dropped")
+        return None
+    if port.members and (why := refusal(walk, port, frame)):
+        walk.say(f"{why}: dropped")
+        return None
+    if bridge.has_slb and not port.members:
+        lock_arp(walk, port, frame)
+    return frame
 
 
 def _learn(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, key: FlowKey) -> None:
@@ -87,7 +101,7 @@ def _flood(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified
 
 def send(walk: Walk, port: SwitchPort, to: SwitchPort, frame: Classified, depth: int) -> None:
     """Give a copy to one port, if that is a member of the VLAN."""
-    if (port.protected and to.protected) or not carries(to.vlan, frame.vlan, frame.inner):
+    if (port.protected and to.protected) or not carries(to.vlan, frame.vlan):
         return
     tags = tags_out(to.vlan, frame)
     deliver(walk, depth, to, tags)
@@ -101,6 +115,9 @@ def deliver(
     walk: Walk, depth: int, to: SwitchPort, tags: Tags, snaplen: int = 0, may_return: bool = False
 ) -> None:
     """Let a copy (see walk.Copy) leave by its port; over a patch port it enters another bridge."""
+    if to.members:
+        leave(walk, to, tags, snaplen, may_return)
+        return
     walk.outputs.append(to.name)
     if walk.report is not None:
         walk.say(f"sent to port {to.name}, {describe_tags(tags)}")

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from datapath.packet.flowkey import FlowKey, union
+from switching.bond import Bucket
 from switching.mirror import Destination
 from switching.report import Report
 from switching.state import Effect, State
@@ -34,13 +35,26 @@ class Delivery(NamedTuple):
     tags: Tags
     snaplen: int = 0
     may_return: bool = False
+    recirc_id: int = 0  # the packet shall come again under this id, with a hash of its connection
+    hash_basis: int = 0
 
 
 class Walk:
     """The packet, what decides, and what was decided so far."""
 
     __slots__ = (
-        *("deliveries", "effects", "extra", "inputs", "key", "mirrors", "outputs", "places", "report"),
+        *(
+            "buckets",
+            "deliveries",
+            "effects",
+            "extra",
+            "inputs",
+            "key",
+            "mirrors",
+            "outputs",
+            "places",
+            "report",
+        ),
         *("served", "state", "switch"),
     )
 
@@ -54,6 +68,7 @@ class Walk:
         self.places: list[Hashable] = []  # what of the state was asked for
         self.inputs: list[str] = []  # ports by which the packet came in, patch ports included
         self.outputs: list[str] = []  # ports to which a copy went, patch ports included
+        self.buckets: list[Bucket] = []  # of bonds, by which a copy went
         self.mirrors: list[str] = []  # UUIDs of those that took the packet
         self.served: set[Destination] = set()  # of mirrors of the bridge that the packet is in
         self.extra: FlowKey | None = None  # bits that were looked at beside those of every translation

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from datapath.actions import Actions
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey, union
 from datapath.packet.headers import ETH_TYPE_IP, ETH_TYPE_IPV6
+from switching.bond import Bucket
+from switching.bonding import leave_again
 from switching.emit import emit
 from switching.normal import enter
 from switching.report import Report
@@ -22,7 +24,7 @@ from switching.tunnel import AF_INET6
 from switching.vlan import tags_of
 from switching.walk import Walk
 
-_ONES16, _ONES32, _ONES64, _ONES128 = 0xFFFF, (1 << 32) - 1, (1 << 64) - 1, (1 << 128) - 1
+_ONES16, _ONES32, _ONES48, _ONES64, _ONES128 = ((1 << bits) - 1 for bits in (16, 32, 48, 64, 128))
 _IP: Final = (ETH_TYPE_IP, ETH_TYPE_IPV6)
 
 
@@ -36,6 +38,7 @@ class Decision(NamedTuple):
     inputs: tuple[str, ...]  # the ports of bridges by which the packet came in, patch ports included
     outputs: tuple[str, ...]  # the ports to which a copy went, patch ports included
     mirrors: tuple[str, ...] = ()  # UUIDs of the mirrors that took the packet
+    buckets: tuple[Bucket, ...] = ()  # of bonds, by which a copy went
 
 
 def xlate(
@@ -46,15 +49,18 @@ def xlate(
     A packet that did not come from the datapath comes in by `port`, a patch port for instance.
     """
     walk = Walk(key, switch, state, report)
-    port = port or switch.input_port(key)
+    bond = switch.by_recirc.get(key.recirc_id) if key.recirc_id else None
+    port = bond or port or switch.input_port(key)
     if report is not None:
         report.enter(port.bridge if port else "")
     if port is None:
         walk.say("the port that the packet came in by is on no bridge: dropped")
+    elif key.recirc_id:
+        leave_again(walk, port)
     else:
-        enter(walk, port, tags_of(key, switch.vlan_limit))
+        enter(walk, port, tags_of(key))
     actions = emit(walk)
-    mask = _mask(key.tun_proto, key.eth_type in _IP, walk.extra)
+    mask = _mask(key.tun_proto, key.eth_type in _IP, bool(key.recirc_id), walk.extra)
     return Decision(
         actions,
         mask,
@@ -63,20 +69,22 @@ def xlate(
         tuple(walk.inputs),
         tuple(walk.outputs),
         tuple(walk.mirrors),
+        tuple(walk.buckets),
     )
 
 
 @lru_cache(maxsize=64)  # 30 ns instead of 4 us for a tuple of 45; there are few different ones
-def _mask(tun_proto: int, is_ip: bool, extra: FlowKey | None) -> FlowKey:
+def _mask(tun_proto: int, is_ip: bool, is_again: bool, extra: FlowKey | None) -> FlowKey:
     """Build the mask of a decision. Everything but its arguments is looked at by every translation.
 
-    Whether a packet came from a tunnel needs no bit of its own: in_port says it.
+    Whether a packet came from a tunnel needs no bit of its own: in_port says it. Of one that comes again, the
+    addresses have been looked at already.
     """
     mask = FlowKey(
         recirc_id=_ONES32,
         in_port=_ONES32,
-        eth_src=(1 << 48) - 1,
-        eth_dst=(1 << 48) - 1,
+        eth_src=0 if is_again else _ONES48,
+        eth_dst=0 if is_again else _ONES48,
         eth_type=_ONES16,
         vlan_tpid=_ONES16,
         vlan_tci=_ONES16,
@@ -84,7 +92,7 @@ def _mask(tun_proto: int, is_ip: bool, extra: FlowKey | None) -> FlowKey:
         cvlan_tci=_ONES16,
         ip_frag=0xFF if is_ip else 0,
     )
-    if tun_proto:
+    if tun_proto and not is_again:
         address = _ONES128 if tun_proto == AF_INET6 else _ONES32
         mask = mask._replace(
             tun_proto=0xFF,

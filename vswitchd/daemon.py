@@ -49,6 +49,7 @@ class Daemon:
         self._db = db
         self._lock = lock
         self._dirty = trio.Event()
+        self._bonds_changed = trio.Event()  # links, or what the bonds are
         self._listeners: dict[str, tuple[Datapath, trio.CancelScope]] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -57,6 +58,7 @@ class Daemon:
             nursery.start_soon(self._follow_database)
             nursery.start_soon(self._report_other_daemon)
             nursery.start_soon(self._follow_links)
+            nursery.start_soon(self._run_bonds)
             nursery.start_soon(self._revalidate)
             nursery.start_soon(self._write_statistics)
             nursery.start_soon(self._reconcile, nursery, ready)
@@ -95,15 +97,28 @@ class Daemon:
         """Wake the reconciler when a device changed; what it did itself, it has seen already."""
         while True:
             await trio.lowlevel.wait_readable(self._watch.fileno())
-            await trio.sleep(LINK_SETTLING)
             try:
                 names = self._watch.refresh()
+                self.reconciler.follow_links(time.monotonic())  # a bond must not wait for what comes below
+                self._bonds_changed.set()
+                await trio.sleep(LINK_SETTLING)
+                names |= self._watch.refresh()
             except DatapathError as error:
                 log.warn("%s", error_text(error))
                 self._dirty.set()
             else:
                 if not self._names().isdisjoint(names):
                     self._dirty.set()
+
+    async def _run_bonds(self) -> None:
+        """Let delays of bonds end in time."""
+        while True:
+            deadline = self.reconciler.bonds_deadline()
+            patience = float("inf") if deadline is None else max(0.0, deadline - time.monotonic())
+            with trio.move_on_after(patience):
+                await self._bonds_changed.wait()
+            self._bonds_changed = trio.Event()
+            self.reconciler.run_bonds(time.monotonic())
 
     def _names(self) -> set[str]:
         return {i.name for bridge in self.reconciler.desired.bridges for i in bridge.interfaces()}
@@ -122,6 +137,7 @@ class Daemon:
             try:
                 self.reconciler.reconcile(self._db.replica.tables, time.monotonic())
                 self._listen(nursery)
+                self._bonds_changed.set()
             except DatapathError as error:
                 log.err("%s", error_text(error))
                 await trio.sleep(FIRST_RETRY)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from switching.bond import BondMode
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.ofports import BridgeNumbers
@@ -36,7 +37,7 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
     for bridge in desired.bridges:
         datapath = actual.datapaths.get(bridge.datapath_type)
         if datapath is not None:
-            ports = sorted(_ports(bridge, datapath, actual, numbers[bridge.name]), key=_order)
+            ports = sorted(_ports(bridge, datapath, numbers[bridge.name]), key=_order)
             bridges[bridge.datapath_type][bridge.name] = SwitchBridge(
                 bridge.name,
                 tuple(ports),
@@ -44,40 +45,51 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
                 bridge.flood_vlans,
                 bridge.mirrors,
                 frozenset(mirror.to.port for mirror in bridge.mirrors if mirror.to.port),
+                any(port.bond and port.bond.mode is BondMode.BALANCE_SLB for port in bridge.ports),
             )
-    return {type_: Switch(found, desired.vlan_limit) for type_, found in bridges.items()}
+    return {type_: Switch(found) for type_, found in bridges.items()}
 
 
 def _order(port: SwitchPort) -> tuple[int, int]:
     return port.dp_port, port.ofport
 
 
-def _ports(
-    bridge: DesiredBridge, datapath: ActualDatapath, actual: Actual, numbers: BridgeNumbers
-) -> Iterator[SwitchPort]:
+def _ports(bridge: DesiredBridge, datapath: ActualDatapath, numbers: BridgeNumbers) -> Iterator[SwitchPort]:
     for port in bridge.ports:
-        working = [i for i in port.interfaces if i.name in numbers.ofports]
-        interface = _active(working, actual, port)
-        if interface is None:
-            continue
-        spec = interface.vport
-        yield SwitchPort(
-            bridge=bridge.name,
-            name=port.name,
-            ofport=numbers.ofports[interface.name],
-            dp_port=datapath.ports[spec.name].port_no if spec else NO_DP_PORT,
-            vlan=port.vlan,
-            tunnel=interface.tunnel,
-            peer=interface.peer,
-            protected=port.protected,
-        )
+        drawn = [
+            _interface(bridge, port, interface, datapath, numbers)
+            for interface in port.interfaces
+            if interface.name in numbers.ofports
+        ]
+        if port.bond is None:
+            yield from drawn
+        elif members := tuple(m for m in drawn if m.dp_port != NO_DP_PORT and m.tunnel is None):
+            yield SwitchPort(
+                bridge=bridge.name,
+                name=port.name,
+                ofport=members[0].ofport,
+                dp_port=NO_DP_PORT,
+                vlan=port.vlan,
+                protected=port.protected,
+                members=members,
+            )
 
 
-def _active(working: list[DesiredInterface], actual: Actual, port: DesiredPort) -> DesiredInterface | None:
-    """Choose the interface that is used: the first whose link is up; the others wait (active-backup)."""
-    if len(port.interfaces) > 1:
-        for interface in working:
-            link = actual.links.get(interface.name)
-            if link is None or link.link_up:
-                return interface
-    return working[0] if working else None
+def _interface(
+    bridge: DesiredBridge,
+    port: DesiredPort,
+    interface: DesiredInterface,
+    datapath: ActualDatapath,
+    numbers: BridgeNumbers,
+) -> SwitchPort:
+    spec = interface.vport
+    return SwitchPort(
+        bridge=bridge.name,
+        name=interface.name if port.bond else port.name,
+        ofport=numbers.ofports[interface.name],
+        dp_port=datapath.ports[spec.name].port_no if spec else NO_DP_PORT,
+        vlan=port.vlan,
+        tunnel=interface.tunnel,
+        peer=interface.peer,
+        protected=port.protected,
+    )

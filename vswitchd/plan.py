@@ -135,6 +135,9 @@ def wanted_ports(desired: Desired, types: frozenset[str]) -> dict[str, dict[str,
             for interface in bridge.interfaces():
                 if spec := interface.vport:
                     specs.setdefault(spec.name, spec)
+            for port in bridge.ports:
+                if port.bond is not None and port.bond.fake_interface:  # for programs that look for a device
+                    specs.setdefault(port.name, VportSpec(port.name, "internal"))
     return wanted
 
 

@@ -7,14 +7,15 @@ daemon around it waits, and carries the writes to the database.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from appctl import vlog
 from datapath.provider import DatapathError, Operation, Provider
+from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds, take_log, update_bonds
 from vswitchd.config.desired import Desired, DesiredInterface
 from vswitchd.config.read import Memo, read_config
 from vswitchd.datapaths import Datapaths, Failure
-from vswitchd.forwarding import Forwarding, set_switch
+from vswitchd.forwarding import Forwarding, places_changed, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
@@ -29,6 +30,7 @@ from vswitchd.status.switch import switch_columns
 
 ROUNDS = 3  # a port that was made may need an address; more than that is left for the next time
 log = vlog.module("bridge")
+bond_log = vlog.module("bond")
 
 
 class Reconciler:
@@ -94,6 +96,7 @@ class Reconciler:
             if self._watch is not None:
                 self._watch.read_counters()
             self.actual = self.datapaths.observe(self._watch)
+        bonds = {n: b for f in self.forwardings.values() for n, b in f.state.bonds.items()}
         counters = {n: c for forwarding in self.forwardings.values() for n, c in forwarding.counters.items()}
         return describe(
             Observation(
@@ -103,6 +106,7 @@ class Reconciler:
                 self.numbers,
                 self._speeds.of(self.actual.links.values()),
                 counters,
+                bonds,
             ),
             statistics=refresh,
         )
@@ -138,14 +142,39 @@ class Reconciler:
             fresh = forwarding is None
             if forwarding is None:
                 forwarding = self.forwardings[type_] = Forwarding()
-            unchanged = not fresh and not has_acted and switch == forwarding.switch
-            forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
+            unchanged = not fresh and not has_acted and switch.bridges == forwarding.switch.bridges
+            forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
             set_switch(forwarding, switch, bridges)
+            places = update_bonds(forwarding, bridges, self.actual.links, now)
             if fresh:
                 self.run(type_, self._adopt(type_, forwarding, now))
             elif not unchanged:
                 self.run(type_, translate_all(forwarding))
+            self.bonds_changed(type_, forwarding, places if unchanged else ())
+
+    def follow_links(self, now: float) -> None:
+        """Let bonds follow the links of their members at once, whatever else there is to do."""
+        for type_, forwarding in self.forwardings.items():
+            if forwarding.state.bonds and self._watch is not None:
+                self.bonds_changed(type_, forwarding, follow_links(forwarding, self._watch.links, now))
+
+    def run_bonds(self, now: float) -> None:
+        """Let delays of bonds end and loads be balanced."""
+        for type_, forwarding in self.forwardings.items():
+            if forwarding.state.bonds:
+                self.bonds_changed(type_, forwarding, run_bonds(forwarding.state, now))
+
+    def bonds_changed(self, type_: str, forwarding: Forwarding, places: Iterable[Hashable]) -> None:
+        """Let flows follow, announce stations where another member is active now, and tell the log."""
+        self.run(type_, places_changed(forwarding, places))
+        self.run(type_, announcements(forwarding))
+        for line in take_log(forwarding.state):
+            bond_log.info("%s", line)
+
+    def bonds_deadline(self) -> float | None:
+        """Return when run_bonds() has something to do."""
+        return next_deadline(forwarding.state for forwarding in self.forwardings.values())
 
     def _adopt(self, type_: str, forwarding: Forwarding, now: float) -> list[Operation]:
         try:

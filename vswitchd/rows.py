@@ -22,7 +22,10 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("name", "datapath_type", "ports", "other_config", "flood_vlans", "datapath_id"),
         *("datapath_version", "mirrors"),
     ),
-    "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "cvlans", "other_config", "protected"),
+    "Port": (
+        *("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "protected", "bond_mode"),
+        *("bond_updelay", "bond_downdelay", "bond_fake_iface", "lacp", "bond_active_slave"),
+    ),
     "Interface": (
         *("name", "type", "options", "ofport", "ofport_request", "mac", "mtu_request", "error"),
         *("mac_in_use", "ifindex", "admin_state", "link_state", "link_resets", "link_speed", "duplex", "mtu"),
@@ -37,7 +40,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 CONFIGURATION: dict[str, frozenset[str]] = {
     "Open_vSwitch": frozenset(("bridges", "next_cfg", "other_config")),
     "Bridge": frozenset(("name", "datapath_type", "ports", "other_config", "flood_vlans", "mirrors")),
-    "Port": frozenset(TABLES["Port"]),
+    "Port": frozenset(TABLES["Port"]) - {"bond_active_slave"},
     "Mirror": frozenset(TABLES["Mirror"]) - {"statistics"},
     "Interface": frozenset(("name", "type", "options", "ofport_request", "mac", "mtu_request")),
 }
@@ -96,8 +99,3 @@ def number_option(settings: Mapping[str, str], name: str, default: int, low: int
     except ValueError:
         return default
     return value if value >= low else default
-
-
-def within(settings: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """Return a member that is a number, or the nearest that is permitted; 0 or no number: the default."""
-    return min(max(number_option(settings, name, default, -(1 << 31)) or default, low), high)

@@ -198,3 +198,75 @@ def test_what_cannot_be_traced_is_refused_alike(
         )
         answers.append((done.returncode, done.stderr.splitlines()[0]))
     assert answers[1] == answers[0]
+
+
+BONDS = (
+    "add-br br0 -- set bridge br0 datapath_type=dummy",
+    "add-bond br0 ab p1 p2 bond_mode=active-backup -- set port ab other_config:bond-primary=p2",
+    "add-bond br0 slb p3 p4 bond_mode=balance-slb bond_updelay=100 bond_downdelay=200 "
+    "-- set port slb other_config:bond-hash-basis=7 other_config:all-members-active=true",
+    "add-bond br0 tcp p5 p6 bond_mode=balance-tcp -- set port tcp other_config:bond-rebalance-interval=0",
+)
+
+
+@pytest.fixture(scope="module")
+def bonds() -> Iterator[tuple[Daemon, Daemon]]:
+    with c_ovsdb_server() as first, c_ovsdb_server() as second:
+        for server in (first, second):
+            server.run(C_BIN / "ovs-vsctl", "--no-wait", "init")
+        with (
+            c_vswitchd(first, "--enable-dummy=override") as theirs,
+            our_vswitchd(second, "--enable-dummy=override") as ours,
+        ):
+            for switch in (theirs, ours):
+                for line in BONDS:
+                    switch.run(C_BIN / "ovs-vsctl", "--timeout=20", *line.split())
+                for port, member in (("slb", "p3"), ("tcp", "p5")):
+                    switch.appctl("bond/set-active-member", port, member)
+            yield theirs, ours
+
+
+def bond_text(text: str) -> str:
+    """What does not depend on the moment, on made-up addresses and on the number that recirculation has."""
+    return re.sub(r"next rebalance: \d+|mac: [\da-f:]{17}|ID : \d+", "X", text)
+
+
+@pytest.mark.parametrize("bond", ["ab", "slb", "tcp", "nosuch"])
+def test_bonds_are_shown_alike(bonds: tuple[Daemon, Daemon], bond: str) -> None:
+    theirs, ours = both(bonds, "bond/show", bond)
+    assert bond_text(ours) == bond_text(theirs)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "bond/hash 50:54:00:00:00:01",
+        "bond/hash 50:54:00:00:00:01 10 7",
+        "bond/hash 50:54:00:00:00:01 99999",
+        "bond/hash nonsense",
+        "bond/hash 50:54:00:00:00:01 5 x",
+        "bond/migrate ab 5 p1",
+        "bond/migrate slb 300 p3",
+        "bond/migrate slb 5 p9",
+        "bond/migrate nosuch 5 p9",
+        "bond/set-active-member slb p9",
+        "bond/set-active-slave slb p9",
+        "bond/set-active-member slb p3",
+        "bond/enable-member slb p9",
+        "bond/disable-slave slb p9",
+        "bond/enable-member slb p4",
+    ],
+)
+def test_commands_on_bonds_answer_alike(bonds: tuple[Daemon, Daemon], command: str) -> None:
+    theirs, ours = both(bonds, *command.split())
+    assert ours == theirs
+
+
+def test_bonds_are_listed_alike(bonds: tuple[Daemon, Daemon]) -> None:
+    def rows(text: str) -> list[tuple[str, ...]]:
+        head, *lines = text.splitlines()
+        fields = [line.split("\t") for line in lines]
+        return sorted([(head,), *((f[0], f[1], ",".join(sorted(f[3].split(", ")))) for f in fields)])
+
+    theirs, ours = both(bonds, "bond/list")
+    assert rows(ours) == rows(theirs)

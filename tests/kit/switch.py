@@ -50,9 +50,14 @@ _DEFAULTS: dict[str, Defaults] = {
         "tag": NOTHING,
         "trunks": NOTHING,
         "vlan_mode": NOTHING,
-        "cvlans": NOTHING,
         "other_config": {},
         "protected": False,
+        "bond_mode": NOTHING,
+        "bond_updelay": 0,
+        "bond_downdelay": 0,
+        "bond_fake_iface": False,
+        "bond_active_slave": NOTHING,
+        "lacp": NOTHING,
     },
     "Interface": {
         "name": "",
@@ -137,6 +142,14 @@ class Rows:
         mirrors = self.tables["Bridge"][self.find("Bridge", bridge)]["mirrors"]
         assert isinstance(mirrors, frozenset)
         self.set("Bridge", self.find("Bridge", bridge), mirrors=mirrors | {uuid})
+
+    def add_bond(self, bridge: str, name: str, *members: str, **values: Value) -> None:
+        """Add a port with several interfaces."""
+        self.add_port(bridge, members[0], "", None, **values)
+        port = self.find("Port", members[0])
+        interfaces = {self.find("Interface", members[0])}
+        interfaces |= {self._insert("Interface", {"name": member}) for member in members[1:]}
+        self.set("Port", port, name=name, interfaces=frozenset(interfaces))
 
     def delete_port(self, bridge: str, name: str) -> None:
         """Remove a port and its interface."""

@@ -7,6 +7,7 @@ Source: packet(7); struct tpacket_auxdata of <linux/if_packet.h>.
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import struct
@@ -60,7 +61,12 @@ class Wire:
         return self.received(1 << 30, 0.0)
 
     def _take(self) -> bytes | None:
-        data, ancillary, _flags, (_device, _proto, kind, *_) = self._socket.recvmsg(65535, 64)
+        try:
+            data, ancillary, _flags, (_device, _proto, kind, *_) = self._socket.recvmsg(65535, 64)
+        except OSError as error:
+            if error.errno != errno.ENETDOWN:  # told once after the device was switched off
+                raise
+            return None
         if kind == socket.PACKET_OUTGOING:
             return None
         for level, type_, content in ancillary:

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
-from switching.mac_table import MacTable
+from switching.bond import Bond, BondConfig, BondMode, LacpStatus, recirc_id_of
+from switching.mac_table import MacTable, Place
 from switching.state import State
-from switching.switch import Switch, SwitchBridge, SwitchPort
+from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from switching.tunnel import INHERIT, TunnelConfig
 from switching.vlan import PortVlan, VlanMode
 from switching.xlate import xlate
@@ -18,8 +19,8 @@ VLANS = st.builds(
     st.sampled_from([0, 5, 6]),
     st.sampled_from([frozenset[int](), frozenset((5,)), frozenset((5, 6))]),
     st.sampled_from(["never", "if-nonzero", "always"]),
-    st.sampled_from([frozenset[int](), frozenset((5,))]),
 )
+LOCKS = st.lists(st.builds(Place, st.just("br0"), st.sampled_from([0, 5, 6]), st.sampled_from(STATIONS[:2])))
 TUNNELS = st.none() | st.builds(
     TunnelConfig,
     st.just("gre"),
@@ -30,9 +31,20 @@ TUNNELS = st.none() | st.builds(
     tos=st.sampled_from([0, 0xB8, INHERIT]),
     ttl=st.sampled_from([64, INHERIT]),
 )
+BONDS = st.none() | st.builds(
+    BondConfig,
+    st.sampled_from(BondMode),
+    all_members_active=st.booleans(),
+    lacp=st.booleans(),
+    lacp_fallback_ab=st.booleans(),
+)
 KEYS = st.builds(
     FlowKey,
-    in_port=st.integers(1, 4),
+    recirc_id=st.sampled_from([0, 0, 0, recirc_id_of("bond0")]),
+    dp_hash=st.integers(0, 511),
+    arp_sip=st.integers(0, 1),
+    arp_tip=st.integers(0, 1),
+    in_port=st.integers(1, 6),
     tun_id=st.sampled_from([0, 7, 8]),
     tun_src=st.integers(1, 2),
     tun_dst=st.integers(3, 4),
@@ -41,8 +53,6 @@ KEYS = st.builds(
     eth_type=st.sampled_from([0x0800, 0x86DD, 0x0806]),
     vlan_tpid=st.just(0x8100),
     vlan_tci=st.sampled_from([0, *(VLAN_PRESENT | vid for vid in (0, 5, 6, 0x6005))]),
-    cvlan_tpid=st.just(0x8100),
-    cvlan_tci=st.sampled_from([0, VLAN_PRESENT | 5, VLAN_PRESENT | 6]),
     ip_src=st.integers(0, 3),
     ip_proto=st.sampled_from([6, 17]),
     ip_tos=st.integers(0, 255),
@@ -53,31 +63,43 @@ KEYS = st.builds(
 
 
 @st.composite
-def switches(draw: st.DrawFn) -> Switch:
-    ports = tuple(
+def switches(draw: st.DrawFn) -> tuple[Switch, State]:
+    """Four ports, perhaps tunnels, and a bond of two members where one is drawn; nothing is learned yet."""
+    ports = [
         SwitchPort("br0", f"p{n}", n, n, draw(VLANS), draw(TUNNELS), protected=draw(st.booleans()))
         for n in range(1, 5)
-    )
-    return Switch({"br0": SwitchBridge("br0", ports, draw(st.booleans()))})
+    ]
+    state = State({"br0": MacTable("br0")})
+    if config := draw(BONDS):
+        members = tuple(SwitchPort("br0", f"m{n}", n, n) for n in (5, 6))
+        ports.append(SwitchPort("br0", "bond0", 5, NO_DP_PORT, draw(VLANS), members=members))
+        bond = state.bonds["bond0"] = Bond("bond0")
+        bond.update(config, {"m5": True, "m6": draw(st.booleans())}, 0.0)
+        if draw(st.booleans()):
+            bond.lacp_status = LacpStatus.NEGOTIATED
+        state.arp_locks = dict.fromkeys(draw(LOCKS), 9.0)
+    has_slb = config is not None and config.mode is BondMode.BALANCE_SLB
+    return Switch({"br0": SwitchBridge("br0", tuple(ports), draw(st.booleans()), has_slb=has_slb)}), state
 
 
 def possible(key: FlowKey, switch: Switch) -> FlowKey:
     """Give the key of a packet from a tunnel's port an outer header, and that of another packet none."""
-    tunnel = switch.by_name[f"p{key.in_port}"].tunnel
+    tunnel = key.in_port < 5 and switch.by_name[f"p{key.in_port}"].tunnel
     none = {"tun_proto": 0, "tun_id": 0, "tun_src": 0, "tun_dst": 0}
     return key._replace(tun_proto=2) if tunnel else key._replace(**none)
 
 
-@given(switches(), KEYS, KEYS, st.dictionaries(st.sampled_from(STATIONS[:2]), st.integers(1, 4)))
+@given(switches(), KEYS, KEYS, st.dictionaries(st.sampled_from(STATIONS[:2]), st.integers(1, 5)))
 @settings(max_examples=400, deadline=None)
 def test_decision_holds_for_all_packets_that_agree_under_the_mask(
-    switch: Switch, key: FlowKey, other: FlowKey, known: dict[int, int]
+    drawn: tuple[Switch, State], key: FlowKey, other: FlowKey, known: dict[int, int]
 ) -> None:
-    table = MacTable("br0")
+    switch, state = drawn
+    table = state.tables["br0"]
     for mac, port in known.items():
         for vlan in (0, 5, 6):
-            table.learn(vlan, mac, f"p{port}", 0.0)
+            table.learn(vlan, mac, f"p{port}" if port < 5 else "bond0", 0.0)
     key = possible(key, switch)
-    decision = xlate(key, switch, State({"br0": table}))
+    decision = xlate(key, switch, state)
     mixed = FlowKey._make((k & m) | (o & ~m) for k, o, m in zip(key, other, decision.mask, strict=True))
-    assert xlate(possible(mixed, switch), switch, State({"br0": table})) == decision
+    assert xlate(possible(mixed, switch), switch, state) == decision

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from datapath.provider import VportSpec, tunnel_vport_name
+from switching.bond import BondConfig
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
-from switching.vlan import DEFAULT_LIMIT, PortVlan
+from switching.vlan import PortVlan
 
 PATCH = "patch"
 
@@ -53,6 +54,8 @@ class DesiredPort:
     vlan: PortVlan
     interfaces: tuple[DesiredInterface, ...]
     protected: bool = False
+    bond: BondConfig | None = None  # of a port with several interfaces
+    active_hint: str = ""  # the address of the member that was active when the database was last written
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +90,4 @@ class Desired:
     max_idle: float = 10.0  # seconds until a flow that nobody uses goes
     flow_limit: int = 200_000
     stats_interval: float = 5.0
-    vlan_limit: int = DEFAULT_LIMIT
     warnings: tuple[str, ...] = ()

@@ -14,13 +14,14 @@ from datapath.provider import Provider
 from dpctl import commands as dpctl
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
-from vswitchd.control import dpif, fdb, ofproto, trace, upcall
+from vswitchd.control import bond, dpif, fdb, ofproto, trace, upcall
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 
 Handler = Callable[[Reconciler, list[str]], str]
 _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
     *fdb.COMMANDS,
+    *bond.COMMANDS,
     *dpif.COMMANDS,
     *ofproto.COMMANDS,
     *trace.COMMANDS,

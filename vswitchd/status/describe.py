@@ -11,6 +11,7 @@ from vswitchd.status.bridge import bridge_columns
 from vswitchd.status.interface import BROKEN, interface_error, interface_statistics, working_columns
 from vswitchd.status.mirror import mirror_columns
 from vswitchd.status.observation import EMPTY, Observation, Writes
+from vswitchd.status.port import port_columns
 
 
 def describe(observation: Observation, *, statistics: bool) -> Writes:
@@ -22,6 +23,9 @@ def describe(observation: Observation, *, statistics: bool) -> Writes:
         if statistics:
             for mirror in bridge.mirrors:
                 writes["Mirror", mirror.uuid] = mirror_columns(mirror, observation.counters)
+        for port in bridge.ports:
+            if port.uuid:
+                writes["Port", port.uuid] = port_columns(port, observation)
         numbers = observation.numbers.get(bridge.name, NO_NUMBERS)
         for interface in bridge.interfaces():
             if not interface.uuid:

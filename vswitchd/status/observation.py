@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from datapath.provider import DatapathError
 from ovsdb.datum import Value
+from switching.bond import Bond
 from vswitchd.config.desired import Desired
 from vswitchd.datapaths import Failures
 from vswitchd.forwarding import Counters
@@ -35,6 +36,7 @@ class Observation:
     numbers: Mapping[str, BridgeNumbers]  # by bridge
     speeds: Mapping[str, int]  # of links, in bit/s, by name
     counters: Mapping[str, Counters]  # of ports without a device
+    bonds: Mapping[str, Bond] = field(default_factory=dict)  # by name of the port
 
 
 def error_text(error: DatapathError) -> str:
