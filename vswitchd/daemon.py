@@ -50,6 +50,8 @@ class Daemon:
         self._lock = lock
         self._dirty = trio.Event()
         self._bonds_changed = trio.Event()  # links, or what the bonds are
+        self._status_changed = trio.Event()
+        self.reconciler.tell_changed = lambda: self._status_changed.set()
         self._listeners: dict[str, tuple[Datapath, trio.CancelScope]] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -61,6 +63,7 @@ class Daemon:
             nursery.start_soon(self._run_bonds)
             nursery.start_soon(self._revalidate)
             nursery.start_soon(self._write_statistics)
+            nursery.start_soon(self._write_status)
             nursery.start_soon(self._reconcile, nursery, ready)
             await self.stopping.wait()
             nursery.cancel_scope.cancel()
@@ -163,6 +166,14 @@ class Daemon:
             check_results(await self._db.transact(transaction.operations))
         except (ConnectionLost, RemoteError, TransactionError) as error:
             log.warn("could not update the database: %s", error)
+
+    async def _write_status(self) -> None:
+        """Write what changed by itself, such as a bond's active member, as soon as it did."""
+        while True:
+            await self._status_changed.wait()
+            self._status_changed = trio.Event()
+            if self._is_serving() and self.reconciler.desired.uuid:
+                await self._write(self.reconciler.observation(refresh=False))
 
     async def _write_statistics(self) -> None:
         while True:

@@ -7,7 +7,7 @@ daemon around it waits, and carries the writes to the database.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
 from appctl import vlog
 from datapath.provider import DatapathError, Operation, Provider
@@ -45,6 +45,7 @@ class Reconciler:
         self.actual = Actual()
         self.numbers: dict[str, BridgeNumbers] = {}  # by bridge
         self.failures: dict[Subject, Failure] = {}
+        self.tell_changed: Callable[[], object] = lambda: None  # called when the database should say more
         self._watch = watch
         self._memo: Memo = {}
         self._speeds = LinkSpeeds()
@@ -169,8 +170,11 @@ class Reconciler:
         """Let flows follow, announce stations where another member is active now, and tell the log."""
         self.run(type_, places_changed(forwarding, places))
         self.run(type_, announcements(forwarding))
-        for line in take_log(forwarding.state):
+        told = take_log(forwarding.state)
+        for line in told:
             bond_log.info("%s", line)
+        if told:
+            self.tell_changed()
 
     def bonds_deadline(self) -> float | None:
         """Return when run_bonds() has something to do."""
