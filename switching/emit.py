@@ -17,7 +17,7 @@ def emit(walk: Walk) -> Actions:
     """Return the actions for what a walk has collected."""
     key = walk.key
     actions: list[Action] = []
-    current = tags_of(key)
+    current = tags_of(key, walk.switch.vlan_limit)
     outer: SetTunnel | None = None
     for port, dp_port, tags, snaplen, may_return, recirc_id, basis in walk.deliveries:
         if port.tunnel is not None:

@@ -96,9 +96,14 @@ class MacTable:
         self._entries[vlan, mac] = MacEntry(port, 0.0, static=True)
         return [*changed, Place(self.bridge, vlan, mac)]
 
-    def remove(self, vlan: int, mac: int) -> list[Place]:
-        """Forget one address."""
-        return self._forget([(vlan, mac)] if (vlan, mac) in self._entries else [])
+    def static_port(self, vlan: int, mac: int) -> str | None:
+        """Return the port behind which an address was set."""
+        entry = self._entries.get((vlan, mac))
+        return entry.port if entry and entry.static else None
+
+    def remove_static(self, vlan: int, mac: int) -> list[Place]:
+        """Forget an address that was set."""
+        return self._forget([(vlan, mac)] if self.static_port(vlan, mac) is not None else [])
 
     def expire(self, now: float) -> list[Place]:
         """Forget what was not heard of for the ageing time."""
@@ -123,20 +128,21 @@ class MacTable:
         """Change how many addresses the table holds."""
         self.size = size
         places: list[Place] = []
-        while len(self._entries) > size and (evicted := self._evict()):
-            places += evicted
+        while len(self._entries) > size and (forgotten := self._forget(self._oldest())):
+            self.stats.expired += 1
+            places += forgotten
         return places
 
     def _make_room(self) -> list[Place]:
-        return self._evict() if len(self._entries) >= self.size else []
+        if len(self._entries) < self.size:
+            return []
+        oldest = self._oldest()
+        self.stats.evicted += len(oldest)
+        return self._forget(oldest)
 
-    def _evict(self) -> list[Place]:
-        """Forget the address that was heard of longest ago, among those that were learned."""
-        for slot, entry in self._entries.items():
-            if not entry.static:
-                self.stats.evicted += 1
-                return self._forget([slot])
-        return []
+    def _oldest(self) -> list[tuple[int, int]]:
+        """Find the address that was heard of longest ago, among those that were learned."""
+        return next(([slot] for slot, entry in self._entries.items() if not entry.static), [])
 
     def _forget(self, slots: list[tuple[int, int]]) -> list[Place]:
         for slot in slots:

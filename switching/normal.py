@@ -44,7 +44,7 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     if key.eth_dst & MULTICAST:
         _flood(walk, bridge, port, frame, depth)
         return
-    to = _look_up(walk, bridge, frame)
+    to = port if key.eth_dst == key.eth_src else _look_up(walk, bridge, frame)
     if to is None:
         _flood(walk, bridge, port, frame, depth)
     elif to is not port:
@@ -101,7 +101,7 @@ def _flood(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified
 
 def send(walk: Walk, port: SwitchPort, to: SwitchPort, frame: Classified, depth: int) -> None:
     """Give a copy to one port, if that is a member of the VLAN."""
-    if (port.protected and to.protected) or not carries(to.vlan, frame.vlan):
+    if (port.protected and to.protected) or not carries(to.vlan, frame.vlan, frame.inner):
         return
     tags = tags_out(to.vlan, frame)
     deliver(walk, depth, to, tags)

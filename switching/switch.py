@@ -12,7 +12,7 @@ from datapath.packet.flowkey import FlowKey
 from switching.bond import recirc_id_of
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig, TunnelMatch, candidates, match_of
-from switching.vlan import PortVlan
+from switching.vlan import DEFAULT_LIMIT, PortVlan
 
 LOCAL_OFPORT = 65534  # OFPP_LOCAL, the port that bears the bridge's name
 NO_DP_PORT = -1
@@ -53,8 +53,9 @@ class SwitchBridge:
 class Switch:
     """All bridges on one datapath."""
 
-    def __init__(self, bridges: Mapping[str, SwitchBridge]) -> None:
+    def __init__(self, bridges: Mapping[str, SwitchBridge], vlan_limit: int = DEFAULT_LIMIT) -> None:
         self.bridges = bridges
+        self.vlan_limit = vlan_limit  # tags that are looked at; further ones are payload
         self.by_name: dict[str, SwitchPort] = {}
         self._by_dp_port: dict[int, SwitchPort] = {}
         self._tunnels: dict[TunnelMatch, SwitchPort] = {}
@@ -62,6 +63,11 @@ class Switch:
         for bridge in bridges.values():
             for port in bridge.ports:
                 self._index(port)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Switch):
+            return NotImplemented
+        return (self.bridges, self.vlan_limit) == (other.bridges, other.vlan_limit)
 
     def _index(self, port: SwitchPort) -> None:
         self.by_name[port.name] = port

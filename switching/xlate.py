@@ -58,7 +58,7 @@ def xlate(
     elif key.recirc_id:
         leave_again(walk, port)
     else:
-        enter(walk, port, tags_of(key))
+        enter(walk, port, tags_of(key, switch.vlan_limit))
     actions = emit(walk)
     mask = _mask(key.tun_proto, key.eth_type in _IP, bool(key.recirc_id), walk.extra)
     return Decision(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datapath.provider import FlowDel, FlowPut, Operation
 from switching.mac_table import MacTable
 from switching.state import State
-from switching.switch import Switch
+from switching.switch import Switch, SwitchPort
 from switching.xlate import Decision, xlate
 from vswitchd.config.desired import DesiredBridge
 from vswitchd.flowbook import FlowBook, Record, flow_id
@@ -45,15 +45,26 @@ class Forwarding:
 
 def set_switch(forwarding: Forwarding, switch: Switch, bridges: Iterable[DesiredBridge]) -> None:
     """Take over a new picture of the bridges. Flows have to be translated again after it."""
-    forwarding.switch = switch
+    before, forwarding.switch = forwarding.switch, switch
     for bridge in bridges:
         table = forwarding.state.tables.setdefault(bridge.name, MacTable(bridge.name))
         table.ageing = bridge.mac_ageing
         table.set_size(bridge.mac_table_size)
-        if bridge.name in switch.bridges:
-            table.keep_ports(frozenset(port.name for port in switch.bridges[bridge.name].ports))
+        if picture := switch.bridges.get(bridge.name):
+            table.keep_ports(frozenset(port.name for port in picture.ports if _stays(port, before)))
+            if (
+                bridge.name in before.bridges
+                and before.bridges[bridge.name].flood_vlans != picture.flood_vlans
+            ):
+                table.flush()
     for gone in forwarding.state.tables.keys() - switch.bridges.keys():
         del forwarding.state.tables[gone]
+
+
+def _stays(port: SwitchPort, before: Switch) -> bool:
+    """Tell whether the stations behind a port are still where they were heard of."""
+    known = before.by_name.get(port.name)
+    return known is None or (known.vlan == port.vlan and known.protected == port.protected)
 
 
 def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int) -> None:

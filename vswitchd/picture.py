@@ -47,7 +47,7 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
                 frozenset(mirror.to.port for mirror in bridge.mirrors if mirror.to.port),
                 any(port.bond and port.bond.mode is BondMode.BALANCE_SLB for port in bridge.ports),
             )
-    return {type_: Switch(found) for type_, found in bridges.items()}
+    return {type_: Switch(found, desired.vlan_limit) for type_, found in bridges.items()}
 
 
 def _order(port: SwitchPort) -> tuple[int, int]:

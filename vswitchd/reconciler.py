@@ -144,7 +144,7 @@ class Reconciler:
             if forwarding is None:
                 forwarding = self.forwardings[type_] = Forwarding()
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
-            unchanged = not fresh and not has_acted and switch.bridges == forwarding.switch.bridges
+            unchanged = not fresh and not has_acted and switch == forwarding.switch
             forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
             set_switch(forwarding, switch, bridges)
             places = update_bonds(forwarding, bridges, self.actual.links, now)

@@ -23,8 +23,8 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("datapath_version", "mirrors"),
     ),
     "Port": (
-        *("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "protected", "bond_mode"),
-        *("bond_updelay", "bond_downdelay", "bond_fake_iface", "lacp", "bond_active_slave"),
+        *("name", "interfaces", "tag", "trunks", "vlan_mode", "cvlans", "other_config", "protected"),
+        *("bond_mode", "bond_updelay", "bond_downdelay", "bond_fake_iface", "lacp", "bond_active_slave"),
     ),
     "Interface": (
         *("name", "type", "options", "ofport", "ofport_request", "mac", "mtu_request", "error"),
@@ -99,3 +99,8 @@ def number_option(settings: Mapping[str, str], name: str, default: int, low: int
     except ValueError:
         return default
     return value if value >= low else default
+
+
+def within(settings: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """Return a member that is a number, or the nearest that is permitted; 0 or no number: the default."""
+    return min(max(number_option(settings, name, default, -(1 << 31)) or default, low), high)

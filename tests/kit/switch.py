@@ -50,6 +50,7 @@ _DEFAULTS: dict[str, Defaults] = {
         "tag": NOTHING,
         "trunks": NOTHING,
         "vlan_mode": NOTHING,
+        "cvlans": NOTHING,
         "other_config": {},
         "protected": False,
         "bond_mode": NOTHING,

@@ -19,6 +19,7 @@ VLANS = st.builds(
     st.sampled_from([0, 5, 6]),
     st.sampled_from([frozenset[int](), frozenset((5,)), frozenset((5, 6))]),
     st.sampled_from(["never", "if-nonzero", "always"]),
+    st.sampled_from([frozenset[int](), frozenset((5,))]),
 )
 LOCKS = st.lists(st.builds(Place, st.just("br0"), st.sampled_from([0, 5, 6]), st.sampled_from(STATIONS[:2])))
 TUNNELS = st.none() | st.builds(
@@ -53,6 +54,8 @@ KEYS = st.builds(
     eth_type=st.sampled_from([0x0800, 0x86DD, 0x0806]),
     vlan_tpid=st.just(0x8100),
     vlan_tci=st.sampled_from([0, *(VLAN_PRESENT | vid for vid in (0, 5, 6, 0x6005))]),
+    cvlan_tpid=st.just(0x8100),
+    cvlan_tci=st.sampled_from([0, VLAN_PRESENT | 5, VLAN_PRESENT | 6]),
     ip_src=st.integers(0, 3),
     ip_proto=st.sampled_from([6, 17]),
     ip_tos=st.integers(0, 255),

@@ -13,7 +13,7 @@ from switching.bond import BondConfig
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
-from switching.vlan import PortVlan
+from switching.vlan import DEFAULT_LIMIT, PortVlan
 
 PATCH = "patch"
 
@@ -90,4 +90,5 @@ class Desired:
     max_idle: float = 10.0  # seconds until a flow that nobody uses goes
     flow_limit: int = 200_000
     stats_interval: float = 5.0
+    vlan_limit: int = DEFAULT_LIMIT
     warnings: tuple[str, ...] = ()

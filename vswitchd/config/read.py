@@ -20,7 +20,7 @@ from vswitchd.config.bond import read_bond
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.config.mirror import read_mirrors
 from vswitchd.config.tunnel_options import parse_tunnel_options
-from vswitchd.config.vlan import read_vlan
+from vswitchd.config.vlan import read_vlan, read_vlan_limit
 from vswitchd.rows import Row, Tables
 
 _KINDS = {"": "system", "dummy": "system", "dummy-internal": "internal"} | {
@@ -69,6 +69,7 @@ def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
         max_idle=rows.number_option(settings, "max-idle", 10_000, 500) / 1000,
         flow_limit=rows.number_option(settings, "flow-limit", 200_000, 0),
         stats_interval=rows.number_option(settings, "stats-update-interval", 5_000, 5_000) / 1000,
+        vlan_limit=read_vlan_limit(settings),
         warnings=tuple(warnings),
     )
 
@@ -99,8 +100,8 @@ def _bridge(
         ports=tuple(sorted(ports, key=lambda port: port.name)),
         hwaddr=_mac(settings.get("hwaddr", "")),
         datapath_id=_datapath_id(settings.get("datapath-id", "")),
-        mac_ageing=float(rows.number_option(settings, "mac-aging-time", int(DEFAULT_AGEING), 1)),
-        mac_table_size=rows.number_option(settings, "mac-table-size", DEFAULT_SIZE, 10),
+        mac_ageing=float(rows.within(settings, "mac-aging-time", int(DEFAULT_AGEING), 15, 3600)),
+        mac_table_size=rows.within(settings, "mac-table-size", DEFAULT_SIZE, 10, 1_000_000),
         forward_bpdu=settings.get("forward-bpdu") == "true",
         flood_vlans=rows.integers(row, "flood_vlans"),
         mirrors=read_mirrors(name, row, tables, warnings),

@@ -42,14 +42,17 @@ def _fdb_add(reconciler: Reconciler, args: list[str]) -> str:
     if port is None or port.bridge != args[0]:
         raise CommandError(f"{args[1]}: unknown port")
     vlan, mac = _parse_station(args[2], args[3])
+    other = bridge.forwarding.switch.by_name.get(bridge.table.static_port(vlan, mac) or port.name, port)
     tell_changed(reconciler, bridge, bridge.table.add_static(vlan, mac, port.name))
-    return ""
+    return "" if other is port else f"Overriding already existing static entry on {other.ofport}\n"
 
 
 def _fdb_del(reconciler: Reconciler, args: list[str]) -> str:
     bridge = find_bridge(reconciler, args[0])
     vlan, mac = _parse_station(args[1], args[2])
-    tell_changed(reconciler, bridge, bridge.table.remove(vlan, mac))
+    if bridge.table.static_port(vlan, mac) is None:
+        raise CommandError("could not find static mac entry")
+    tell_changed(reconciler, bridge, bridge.table.remove_static(vlan, mac))
     return ""
 
 
@@ -62,7 +65,7 @@ def _parse_station(vlan: str, mac: str) -> tuple[int, int]:
             return int(vlan), int.from_bytes(bytes(int(part, 16) for part in parts), "big")
     except ValueError:
         pass
-    raise CommandError("invalid mac address")
+    raise CommandError("bad MAC address")
 
 
 def format_fdb(table: MacTable, switch: Switch, now: float) -> str:

@@ -56,7 +56,7 @@ def test_static_address_neither_moves_nor_goes() -> None:
     assert table.expire(1e9) == []
     table.flush()
     assert table.lookup(0, A) == "p1"
-    assert table.remove(0, A) == [Place("br0", 0, A)]
+    assert table.remove_static(0, A) == [Place("br0", 0, A)]
 
 
 def test_smaller_table_forgets_at_once() -> None:

@@ -41,7 +41,10 @@ def test_input_vlan(port: PortVlan, tci: int, vlan: int | None) -> None:
     [
         (ACCESS5, 5, 0xE000, 0),
         (TRUNK, 9, 0x6000, tag(9, 3)),
-        (TRUNK, 0, 0x6000, 0),
+        (TRUNK, 0, 0x6000, tag(0, 3)),
+        (TRUNK, 0, 0, 0),
+        (ACCESS5, 5, 0x6000, 0),
+        (PortVlan(VlanMode.ACCESS, 5, priority_tags="if-nonzero"), 5, 0x6000, tag(0, 3)),
         (TAGGED5, 5, 0, tag(5)),
         (UNTAGGED5, 5, 0, 0),
         (UNTAGGED5, 6, 0, tag(6)),
@@ -52,7 +55,7 @@ def test_input_vlan(port: PortVlan, tci: int, vlan: int | None) -> None:
 )
 def test_output_tag(port: PortVlan, vlan: int, pcp: int, tci: int) -> None:
     expected = (0x8100 << 16 | tci,) if tci else ()
-    assert tags_out(port, Classified(vlan, pcp, 0x8100, ())) == expected
+    assert tags_out(port, Classified(vlan, pcp, 0x8100, (), pcp)) == expected
 
 
 def test_port_carries_its_native_vlan_beside_its_trunks() -> None:
