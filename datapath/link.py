@@ -33,7 +33,7 @@ _LINK: attrs.Policy = {
     _IFLA_MTU: attrs.u32("mtu"),
     10: attrs.u32("master"),
     _IFLA_LINKINFO: attrs.raw("info"),
-    23: attrs.u64s("stats", 12),
+    23: attrs.u64s("stats", 16),
     35: attrs.u32("carrier_changes"),
     50: attrs.u32("min_mtu"),
     51: attrs.u32("max_mtu"),
@@ -57,6 +57,10 @@ class LinkStats(NamedTuple):
     collisions: int = 0
     rx_length_errors: int = 0
     rx_over_errors: int = 0
+    rx_crc_errors: int = 0
+    rx_frame_errors: int = 0
+    rx_fifo_errors: int = 0
+    rx_missed_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Link:
     kind: str  # "veth", "openvswitch", "vxlan" ...; "" for most hardware
     master: int = 0  # ifindex of the bridge, bond or datapath it belongs to
     slave_kind: str = ""  # "openvswitch" where a kernel datapath has it
-    link_resets: int = 0  # changes of the carrier
+    carrier_changes: int = 0
     min_mtu: int = 0
     max_mtu: int = 0
     stats: LinkStats = field(default=LinkStats(), compare=False)
@@ -96,7 +100,7 @@ def parse_link(body: bytes) -> Link:
         kind=info.string("kind", ""),
         master=values.integer("master", 0),
         slave_kind=info.string("slave_kind", ""),
-        link_resets=values.integer("carrier_changes", 0),
+        carrier_changes=values.integer("carrier_changes", 0),
         min_mtu=values.integer("min_mtu", 0),
         max_mtu=values.integer("max_mtu", 0),
         stats=LinkStats(*values.numbers("stats", LinkStats())),

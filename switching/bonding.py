@@ -94,7 +94,7 @@ def leave_again(walk: Walk, port: SwitchPort) -> None:
     if bond is not None:
         walk.look(FlowKey(dp_hash=0xFF))
         name = _of_bucket(walk, bond, walk.key.dp_hash & 0xFF)
-        _deliver(walk, port, name, tags_of(walk.key), 0, may_return=False)
+        _deliver(walk, port, name, tags_of(walk.key, walk.switch.vlan_limit), 0, may_return=False)
 
 
 def _of_bucket(walk: Walk, bond: Bond, index: int) -> str:

@@ -50,5 +50,9 @@ def _to_vlan(bridge: SwitchBridge, mirror: Mirror, frame: Classified) -> Iterato
     there = frame._replace(vlan=mirror.to.vlan, tpid=frame.tpid or ETH_TYPE_VLAN)
     for to in bridge.ports:
         cannot_shorten = to.peer and mirror.snaplen
-        if to.name not in bridge.mirror_ports and carries(to.vlan, there.vlan) and not cannot_shorten:
+        if (
+            to.name not in bridge.mirror_ports
+            and carries(to.vlan, there.vlan, there.inner)
+            and not cannot_shorten
+        ):
             yield Copy(to, tags_out(to.vlan, there), mirror.snaplen, may_return=True)

@@ -25,6 +25,8 @@ from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 from vswitchd.status.describe import changes
 from vswitchd.status.observation import Writes, error_text
+from vswitchd.status.switch import system_columns
+from vswitchd.system_statistics import gather
 from vswitchd.upcall import handle_upcalls
 
 LOCK = "ovs_vswitchd"  # the C daemon takes the same, so that two never drive one switch
@@ -184,7 +186,7 @@ class Daemon:
                 except DatapathError as error:
                     log.warn("%s", error_text(error))
                 else:
-                    await self._write(writes)
+                    await self._write(writes | system_columns(self.reconciler.desired, gather))
                     if self.reconciler.steps():
                         self._dirty.set()  # somebody else changed the datapath
 

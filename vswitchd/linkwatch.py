@@ -6,16 +6,20 @@ So what `links` holds then is exact, and costs nothing for devices that did not 
 
 from __future__ import annotations
 
+from datapath.ethtool import Ethtool
 from datapath.link import Link, LinkMonitor, Links
+from datapath.route import Routes
 
 _DUMP_FROM = 50  # changed devices from which on a dump is cheaper than asking for each
 
 
 class LinkWatch:
-    """Devices by name."""
+    """Devices by name, and the sockets by which more of them is asked."""
 
     def __init__(self) -> None:
         self.changer = Links()
+        self.ethtool = Ethtool()
+        self.routes = Routes()
         self.links: dict[str, Link] = {}
         self._monitor = LinkMonitor()
         self._is_filled = False
@@ -40,6 +44,8 @@ class LinkWatch:
         """Close the sockets."""
         self._monitor.close()
         self.changer.close()
+        self.ethtool.close()
+        self.routes.close()
 
     def _read_all(self) -> frozenset[str]:
         fresh = {link.name: link for link in self.changer.all()}

@@ -15,6 +15,8 @@ from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds
 from vswitchd.config.desired import Desired, DesiredInterface
 from vswitchd.config.read import Memo, read_config
 from vswitchd.datapaths import Datapaths, Failure
+from vswitchd.devices import Devices
+from vswitchd.egress import Egress
 from vswitchd.forwarding import Forwarding, places_changed, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
@@ -22,7 +24,6 @@ from vswitchd.picture import draw, present_interfaces
 from vswitchd.plan import Actual, DeletePort, Step, Subject, plan
 from vswitchd.revalidate import adopt, sweep, translate_all
 from vswitchd.rows import Tables
-from vswitchd.speeds import LinkSpeeds
 from vswitchd.status.describe import describe
 from vswitchd.status.interface import interface_error
 from vswitchd.status.observation import Observation, Writes, error_text
@@ -48,7 +49,8 @@ class Reconciler:
         self.tell_changed: Callable[[], object] = lambda: None  # called when the database should say more
         self._watch = watch
         self._memo: Memo = {}
-        self._speeds = LinkSpeeds()
+        self._devices = Devices(watch.ethtool) if watch else None
+        self._egress = Egress(watch.routes) if watch else None
         self._errors: dict[str, str] = {}  # of interfaces, as last logged
         self._warnings: frozenset[str] = frozenset()
 
@@ -94,18 +96,22 @@ class Reconciler:
     def observation(self, *, refresh: bool) -> Writes:
         """Return what the database shall say of bridges and interfaces; with `refresh`, counters too."""
         if refresh:
+            if self._egress is not None:
+                self._egress.forget()
             if self._watch is not None:
                 self._watch.read_counters()
             self.actual = self.datapaths.observe(self._watch)
         bonds = {n: b for f in self.forwardings.values() for n, b in f.state.bonds.items()}
         counters = {n: c for forwarding in self.forwardings.values() for n, c in forwarding.counters.items()}
+        interfaces = (i for bridge in self.desired.bridges for i in bridge.interfaces())
         return describe(
             Observation(
                 self.desired,
                 self.actual,
                 self.failures,
                 self.numbers,
-                self._speeds.of(self.actual.links.values()),
+                self._devices.of(self.actual.links.values()) if self._devices else {},
+                self._egress.status_of(interfaces, self.actual.links) if self._egress else {},
                 counters,
                 bonds,
             ),

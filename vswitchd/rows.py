@@ -16,7 +16,7 @@ Tables = Mapping[str, Mapping[str, Row]]  # table → UUID → row
 TABLES: dict[str, tuple[str, ...]] = {
     "Open_vSwitch": (
         *("bridges", "next_cfg", "cur_cfg", "other_config", "datapath_types", "iface_types"),
-        *("dpdk_initialized", "dpdk_version"),
+        *("dpdk_initialized", "dpdk_version", "statistics"),
     ),
     "Bridge": (
         *("name", "datapath_type", "ports", "other_config", "flood_vlans", "datapath_id"),

@@ -47,9 +47,12 @@ class Port(ABC):
         )
 
     def count_sent(self, packets: int, length: int, refused: int) -> None:
-        """Count frames handed to the kernel; `length` is without virtio headers."""
+        """Count frames handed to the kernel; `length` is without virtio headers.
+
+        Which ones of several were refused is not known: they count with the mean length.
+        """
         self.tx_packets += packets - refused
-        self.tx_bytes += length
+        self.tx_bytes += length * max(packets - refused, 0) // max(packets, 1)
         self.tx_dropped += refused
 
     @abstractmethod

@@ -84,11 +84,11 @@ def sides_here() -> list[str]:
 class Capture:
     """What tcpdump saw of a host's device."""
 
-    path: Path
+    text: str = ""  # set at the end
 
     def decoded(self) -> str:
         """Return tcpdump's words, once the capture is over."""
-        return read_capture(self.path)
+        return self.text
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Host:
     def capture(self, expression: str = "") -> Iterator[Capture]:
         """Let tcpdump write down what passes eth0, in both directions."""
         with tempfile.TemporaryDirectory(prefix="vswitch-") as place:
-            path = Path(place) / "pcap"
+            path, capture = Path(place) / "pcap", Capture()
             command = ["ip", "netns", "exec", self.namespace, "tcpdump", "-i", "eth0", "-U", "-n"]
             process = subprocess.Popen(
                 [*command, "--immediate-mode", "-Z", "root", "-w", str(path), *shlex.split(expression)],
@@ -137,9 +137,10 @@ class Host:
             try:
                 while "listening on" not in (line := process.stderr.readline()):
                     assert line, "tcpdump ended"
-                yield Capture(path)
+                yield capture
                 process.send_signal(signal.SIGINT)
                 process.communicate(timeout=20)
+                capture.text = read_capture(path)
             finally:
                 process.kill()
                 process.communicate()

@@ -33,6 +33,7 @@ _DEFAULTS: dict[str, Defaults] = {
         "iface_types": NOTHING,
         "dpdk_initialized": False,
         "dpdk_version": NOTHING,
+        "statistics": {},
     },
     "Bridge": {
         "name": "",

@@ -91,4 +91,5 @@ class Desired:
     flow_limit: int = 200_000
     stats_interval: float = 5.0
     vlan_limit: int = DEFAULT_LIMIT
+    system_statistics: bool = False  # of the whole machine
     warnings: tuple[str, ...] = ()

@@ -70,6 +70,7 @@ def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
         flow_limit=rows.number_option(settings, "flow-limit", 200_000, 0),
         stats_interval=rows.number_option(settings, "stats-update-interval", 5_000, 5_000) / 1000,
         vlan_limit=read_vlan_limit(settings),
+        system_statistics=settings.get("enable-statistics") == "true",
         warnings=tuple(warnings),
     )
 

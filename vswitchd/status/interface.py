@@ -13,10 +13,12 @@ from datapath.link import Link
 from datapath.provider import Vport
 from vswitchd.config.desired import DesiredBridge, DesiredInterface
 from vswitchd.datapaths import Failures
+from vswitchd.devices import DeviceFacts
 from vswitchd.forwarding import Counters
 from vswitchd.plan import DATAPATH_NAMES, Actual, ActualDatapath
-from vswitchd.status.observation import EMPTY, Columns, Observation, Statistics, stable_mac
+from vswitchd.status.observation import EMPTY, Columns, Observation, Statistics, stable_mac, text_map
 
+_MEGA = 1_000_000
 _WITH_LINK = ("system", "internal", "tap")  # kinds of ports with a device of their own name
 BROKEN: Columns = {
     "ofport": frozenset((-1,)),
@@ -73,20 +75,27 @@ def working_columns(interface: DesiredInterface, ofport: int, observation: Obser
             "link_speed": EMPTY,
             "duplex": EMPTY,
             "mtu": EMPTY,
-            "status": {},
+            "status": text_map(observation.egress.get(interface.name, {})),
         }
-    speed = observation.speeds.get(interface.name, 0)
+    facts = observation.devices.get(interface.name, DeviceFacts())
     return common | {
         "mac_in_use": frozenset((link.mac,)) if link.mac else EMPTY,
         "ifindex": frozenset((link.ifindex,)),
         "admin_state": frozenset(("up" if link.admin_up else "down",)),
         "link_state": frozenset(("up" if link.link_up else "down",)),
-        "link_resets": frozenset((link.link_resets,)),
-        "link_speed": frozenset((speed,)) if speed else EMPTY,
-        "duplex": frozenset(("full",)) if speed else EMPTY,
+        "link_resets": frozenset((facts.link_resets,)),
+        "link_speed": frozenset((facts.mode.speed * _MEGA,)) if facts.mode else EMPTY,
+        "duplex": frozenset(("full" if facts.mode.full_duplex else "half",)) if facts.mode else EMPTY,
         "mtu": frozenset((link.mtu,)),
-        "status": {"driver_name": link.kind} if link.kind else {},
+        "status": _driver(link, facts),
     }
+
+
+def _driver(link: Link, facts: DeviceFacts) -> Statistics:
+    if facts.driver is None:
+        return {"driver_name": link.kind} if link.kind else {}
+    name, version, firmware = facts.driver
+    return {"driver_name": name, "driver_version": version, "firmware_version": firmware}
 
 
 def interface_statistics(
@@ -105,7 +114,10 @@ def interface_statistics(
     if port is None:
         return {}
     link = observation.actual.links.get(interface.name)
-    return _port_statistics(port) | (_link_statistics(link) if link and interface.kind == "system" else {})
+    if link is None:
+        return _port_statistics(port)
+    counted = _link_statistics(link) if interface.kind == "system" else _port_statistics(port)
+    return counted | _receive_errors(link)
 
 
 def _port_statistics(port: Vport) -> Statistics:
@@ -121,11 +133,21 @@ def _link_statistics(link: Link) -> Statistics:
         "rx_bytes": stats.rx_bytes,
         "rx_dropped": stats.rx_dropped,
         "rx_errors": stats.rx_errors,
-        "rx_multicast_packets": stats.multicast,
-        "rx_over_err": stats.rx_over_errors,
         "rx_packets": stats.rx_packets,
         "tx_bytes": stats.tx_bytes,
         "tx_dropped": stats.tx_dropped,
         "tx_errors": stats.tx_errors,
         "tx_packets": stats.tx_packets,
+    }
+
+
+def _receive_errors(link: Link) -> Statistics:
+    """Return what devices alone count."""
+    stats = link.stats
+    return {
+        "rx_crc_err": stats.rx_crc_errors,
+        "rx_frame_err": stats.rx_frame_errors,
+        "rx_missed_errors": stats.rx_missed_errors,
+        "rx_multicast_packets": stats.multicast,
+        "rx_over_err": stats.rx_over_errors,
     }

@@ -16,6 +16,7 @@ from ovsdb.datum import Value
 from switching.bond import Bond
 from vswitchd.config.desired import Desired
 from vswitchd.datapaths import Failures
+from vswitchd.devices import DeviceFacts
 from vswitchd.forwarding import Counters
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import Actual
@@ -34,9 +35,17 @@ class Observation:
     actual: Actual
     failures: Failures
     numbers: Mapping[str, BridgeNumbers]  # by bridge
-    speeds: Mapping[str, int]  # of links, in bit/s, by name
+    devices: Mapping[str, DeviceFacts]  # by name
+    egress: Mapping[str, Mapping[str, str]]  # status of tunnels' ways, by name of the interface
     counters: Mapping[str, Counters]  # of ports without a device
     bonds: Mapping[str, Bond] = field(default_factory=dict)  # by name of the port
+
+
+def text_map(texts: Mapping[str, str]) -> Statistics:
+    """Return a map of texts as the value of a column."""
+    value: Statistics = {}
+    value.update(texts)
+    return value
 
 
 def error_text(error: DatapathError) -> str:

@@ -1,13 +1,14 @@
-"""The row of Open_vSwitch: what this program is.
+"""The row of Open_vSwitch: what this program is, and figures of the machine.
 
 Rule: pure. Source: ovs-vswitchd.conf.db(5), Open_vSwitch table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from vswitchd.status.observation import Columns
+from vswitchd.config.desired import Desired
+from vswitchd.status.observation import Columns, Writes, text_map
 
 IFACE_TYPES = ("geneve", "gre", "internal", "patch", "system", "tap", "vxlan")
 
@@ -21,3 +22,9 @@ def switch_columns(types: Sequence[str]) -> Columns:
         "dpdk_initialized": False,
         "dpdk_version": frozenset(("none",)),
     }
+
+
+def system_columns(desired: Desired, gather: Callable[[], Mapping[str, str]]) -> Writes:
+    """Return figures of this machine for the row, where they are asked for."""
+    found = gather() if desired.system_statistics else {}
+    return {("Open_vSwitch", desired.uuid): {"statistics": text_map(found)}}
