@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from datapath.kernel_conntrack import KernelConnectionTracker
 from datapath.link import Links
 from datapath.netlink import genl, message
 from datapath.netlink import openvswitch as ovs
@@ -304,6 +305,15 @@ class KernelDatapath:
             for answer in message.messages(datagram):
                 if answer.type == message.NLMSG_ERROR and message.parse_error(answer):
                     self.refused += 1
+
+    def resize_masks_cache(self, size: int) -> None:
+        """Make the cache of masks hold `size` entries, a power of two."""
+        request = ovs.datapath_request(ovs.CMD_SET, self.ifindex, masks_cache_size=size)
+        self._families.transact(self._families.datapath, 0, request, f"resize a cache of {self.name}")
+
+    def tracker(self) -> KernelConnectionTracker:
+        """Give access to the connection tracker of this network namespace."""
+        return KernelConnectionTracker()
 
     def listen(self) -> Sequence[int]:
         """Ask for the upcalls of every processor; the descriptor returned becomes readable when some wait."""

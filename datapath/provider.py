@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from datapath.actions import Actions
+from datapath.conntrack import ConnectionTracker
 from datapath.packet.flowkey import FlowKey
 
 TUNNEL_KINDS = ("gre", "vxlan", "geneve")
@@ -195,6 +196,12 @@ class Datapath(Protocol):
 
     def stats(self) -> DatapathStats:
         """Read the datapath's counters."""
+
+    def resize_masks_cache(self, size: int) -> None:
+        """Make the cache of masks hold `size` entries, a power of two; EOPNOTSUPP where there is none."""
+
+    def tracker(self) -> ConnectionTracker | None:
+        """Give access to the connection tracker that Ct actions use; None where there is none."""
 
     def listen(self) -> Sequence[int]:
         """Ask for upcalls from now on; return the descriptors that become readable when some wait."""

@@ -5,10 +5,11 @@ Rule: a command is a function of its targets, options and arguments to what it p
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from dpctl import ports, show
+from dpctl import ports, show, unsupported
 from dpctl.errors import DpctlError
 from dpctl.options import Options, take_options
 from dpctl.targets import Targets
@@ -40,13 +41,11 @@ def _parse_actions(targets: Targets, options: Options, arguments: list[str]) -> 
         raise DpctlError("odp_actions_from_string (Invalid argument)") from None
 
 
-def _of_flows(name: str) -> Run:
-    """The function of dpctl.flows, loaded when called: the text form of flows is a fifth of a start."""
+def _later(module: str, name: str) -> Run:
+    """The function of a module that is loaded when called: the text form of flows is a fifth of a start."""
 
     def run_it(targets: Targets, options: Options, arguments: list[str]) -> str:
-        from dpctl import flows
-
-        function: Run = getattr(flows, name)
+        function: Run = getattr(importlib.import_module(f"dpctl.{module}"), name)
         return function(targets, options, arguments)
 
     return run_it
@@ -68,16 +67,40 @@ COMMANDS: dict[str, Command] = {
     "dump-dps": Command("", 0, 0, show.dump_dps),
     "show": Command("[-s] [dp...]", 0, _MANY, show.show),
     "dump-flows": Command(
-        "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, _of_flows("dump_flows")
+        "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, _later("flows", "dump_flows")
     ),
-    "add-flow": Command("[dp] flow actions", 2, 3, _of_flows("add_flow"), True),
-    "mod-flow": Command("[dp] flow actions", 2, 3, _of_flows("mod_flow"), True),
-    "get-flow": Command("[dp] ufid", 1, 2, _of_flows("get_flow")),
-    "del-flow": Command("[dp] flow", 1, 2, _of_flows("del_flow"), True),
-    "add-flows": Command("[dp] file", 1, 2, _of_flows("add_flows"), True),
-    "mod-flows": Command("[dp] file", 1, 2, _of_flows("mod_flows"), True),
-    "del-flows": Command("[dp] [file]", 0, 2, _of_flows("del_flows"), True),
+    "add-flow": Command("[dp] flow actions", 2, 3, _later("flows", "add_flow"), True),
+    "mod-flow": Command("[dp] flow actions", 2, 3, _later("flows", "mod_flow"), True),
+    "get-flow": Command("[dp] ufid", 1, 2, _later("flows", "get_flow")),
+    "del-flow": Command("[dp] flow", 1, 2, _later("flows", "del_flow"), True),
+    "add-flows": Command("[dp] file", 1, 2, _later("flows", "add_flows"), True),
+    "mod-flows": Command("[dp] file", 1, 2, _later("flows", "mod_flows"), True),
+    "del-flows": Command("[dp] [file]", 0, 2, _later("flows", "del_flows"), True),
+    "offload-stats-show": Command(*unsupported.COMMANDS["offload-stats-show"]),
+    "dump-conntrack": Command("[-m] [-s] [dp] [zone=N]", 0, 2, _later("conntrack", "dump_conntrack")),
+    "flush-conntrack": Command(
+        "[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]", 0, 4, _later("conntrack", "flush_conntrack"), True
+    ),
     "cache-get-size": Command("[dp]", 0, 1, show.cache_get_size),
+    "cache-set-size": Command("dp cache <size>", 3, 3, show.cache_set_size, True),
+    "ct-stats-show": Command("[dp] [zone=N]", 0, 3, _later("conntrack", "ct_stats_show")),
+    "ct-bkts": Command(*unsupported.COMMANDS["ct-bkts"]),
+    "ct-set-maxconns": Command(*unsupported.COMMANDS["ct-set-maxconns"]),
+    "ct-get-maxconns": Command(*unsupported.COMMANDS["ct-get-maxconns"]),
+    "ct-get-nconns": Command(*unsupported.COMMANDS["ct-get-nconns"]),
+    "ct-enable-tcp-seq-chk": Command(*unsupported.COMMANDS["ct-enable-tcp-seq-chk"]),
+    "ct-disable-tcp-seq-chk": Command(*unsupported.COMMANDS["ct-disable-tcp-seq-chk"]),
+    "ct-get-tcp-seq-chk": Command(*unsupported.COMMANDS["ct-get-tcp-seq-chk"]),
+    "ct-set-limits": Command(
+        "[dp] [default=L] [zone=N,limit=L]...", 1, _MANY, _later("ct_limits", "set_limits"), True
+    ),
+    "ct-del-limits": Command("[dp] zone=N1[,N2]...", 1, 2, _later("ct_limits", "delete_limits"), True),
+    "ct-get-limits": Command("[dp] [zone=N1[,N2]...]", 0, 2, _later("ct_limits", "get_limits")),
+    "ipf-set-enabled": Command(*unsupported.COMMANDS["ipf-set-enabled"]),
+    "ipf-set-disabled": Command(*unsupported.COMMANDS["ipf-set-disabled"]),
+    "ipf-set-min-frag": Command(*unsupported.COMMANDS["ipf-set-min-frag"]),
+    "ipf-set-max-nfrags": Command(*unsupported.COMMANDS["ipf-set-max-nfrags"]),
+    "ipf-get-status": Command(*unsupported.COMMANDS["ipf-get-status"]),
     "list-commands": Command("", 0, _MANY, _list_commands),
     "parse-actions": Command("actions", 1, _MANY, _parse_actions),
 }

@@ -1,6 +1,8 @@
-"""dump-dps, show and cache-get-size: what datapaths there are, with their ports and counters."""
+"""dump-dps, show, cache-get-size and cache-set-size: what datapaths there are, with ports and counters."""
 
 from __future__ import annotations
+
+import errno
 
 from datapath.provider import (
     DEFAULT_TUNNEL_PORT,
@@ -112,3 +114,19 @@ def cache_get_size(targets: Targets, options: Options, arguments: list[str]) -> 
             output += f"{label(name)}:\n"
             output += "" if size is None else f"  caches:\n    masks-cache: size:{size}\n"
     return output
+
+
+def cache_set_size(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Resize a datapath's cache of masks: to the next power of two, since the kernel takes no other size."""
+    written, cache, size_text = arguments
+    if not size_text.isascii() or not size_text.isdigit() or int(size_text) >> 31:
+        raise DpctlError(because("size is malformed", errno.EINVAL))
+    size = int(size_text)
+    with targets.open(targets.parse(written), "Opening datapath failed") as datapath:
+        if cache != "masks-cache" or datapath.stats().masks_cache_size is None:
+            raise DpctlError(because(f'Cache name "{cache}" not found on dpif', errno.EINVAL))
+        try:
+            datapath.resize_masks_cache(1 << (size - 1).bit_length() if size else 0)
+        except DatapathError as error:
+            raise DpctlError(because("Setting cache size failed", error.errno)) from None
+        return f"Setting cache size successful, new size {datapath.stats().masks_cache_size}\n"

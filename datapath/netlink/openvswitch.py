@@ -41,12 +41,12 @@ FEATURES: Final = FEATURE_UNALIGNED | FEATURE_PER_CPU  # a SET without them swit
 _HEADER = Struct("=BBHi")  # command, version, reserved, dp_ifindex
 _HEADER_LEN = 8
 
-_DP_NAME, _DP_UPCALL_PID, _DP_USER_FEATURES, _DP_PER_CPU_PIDS = 1, 2, 5, 8
+_DP_NAME, _DP_UPCALL_PID, _DP_USER_FEATURES, _DP_MASKS_CACHE_SIZE, _DP_PER_CPU_PIDS = 1, 2, 5, 7, 8
 _DATAPATH: attrs.Policy = {
     _DP_NAME: attrs.text("name"),
     3: attrs.u64s("stats", 4),
     4: attrs.raw("megaflow_stats"),
-    7: attrs.u32("masks_cache_size"),
+    _DP_MASKS_CACHE_SIZE: attrs.u32("masks_cache_size"),
 }
 _MEGAFLOW_STATS = Struct("=QIxxxxQ")  # an older kernel sends no cache_hit, but the room for it
 
@@ -89,7 +89,11 @@ class DatapathInfo(NamedTuple):
 
 
 def datapath_request(
-    command: int, ifindex: int = 0, name: str = "", pids: tuple[int, ...] | None = None
+    command: int,
+    ifindex: int = 0,
+    name: str = "",
+    pids: tuple[int, ...] | None = None,
+    masks_cache_size: int | None = None,
 ) -> bytes:
     """Ask for, make, change or remove a datapath; `pids` are the upcall sockets by CPU."""
     body = _HEADER.pack(command, DATAPATH_VERSION, 0, ifindex)
@@ -101,6 +105,8 @@ def datapath_request(
         body += attrs.attr_u32(_DP_USER_FEATURES, FEATURES)
     if pids is not None:
         body += attrs.attr(_DP_PER_CPU_PIDS, Struct(f"={len(pids)}I").pack(*pids))
+    if masks_cache_size is not None:
+        body += attrs.attr_u32(_DP_MASKS_CACHE_SIZE, masks_cache_size)
     return body
 
 

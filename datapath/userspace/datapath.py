@@ -136,6 +136,14 @@ class UserspaceDatapath:
 
         return self._call(read)
 
+    def resize_masks_cache(self, size: int) -> None:
+        """Refuse: there is no such cache."""
+        raise DatapathError(errno.EOPNOTSUPP, "resize the cache of masks")
+
+    def tracker(self) -> None:
+        """Return nothing: connections are not tracked."""
+        return
+
     def listen(self) -> Sequence[int]:
         """Ask for upcalls from now on."""
         return [self._upcalls.listen()]

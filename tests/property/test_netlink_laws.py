@@ -35,7 +35,7 @@ from datapath.actions import (
     Userspace,
 )
 from datapath.link import parse_link
-from datapath.netlink import genl, message
+from datapath.netlink import conntrack, genl, message
 from datapath.netlink import openvswitch as ovs
 from datapath.netlink.action_codec import decode_actions, encode_actions
 from datapath.netlink.attrs import NetlinkFormatError, attr, nested
@@ -299,6 +299,8 @@ READERS = (
     ovs.parse_flow,
     genl.parse_family,
     parse_link,
+    conntrack.parse_connection,
+    conntrack.parse_limits,
     lambda data: ovs.parse_upcall(data, 0x23),
     lambda data: list(message.messages(data)),
     lambda data: Conversation(0, 1, 0, b"").feed(data),
