@@ -198,7 +198,7 @@ class KernelDatapath:
         if self._vport(ovs.vport_request(ovs.CMD_GET, 0, name=spec.name), what):
             raise DatapathError(errno.EEXIST, what, "the device is a port already")
         with Links() as links:
-            links.create_tunnel(spec.name, spec.kind, spec.dst_port)
+            links.create_tunnel(spec.name, spec.kind, spec.dst_port, gbp=spec.gbp)
             try:
                 return self._attach(spec, what)
             except DatapathError:

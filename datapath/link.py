@@ -186,13 +186,13 @@ class Links:
             raise DatapathError(errno.ENODEV, f"look up network device {name}")
         return link.ifindex
 
-    def create_tunnel(self, name: str, kind: str, dst_port: int) -> None:
+    def create_tunnel(self, name: str, kind: str, dst_port: int, *, gbp: bool = False) -> None:
         """Make the device that sends and receives all tunnels of one kind and UDP port, and switch it on.
 
         The device takes the outer header from each packet's metadata (collect_metadata). One of that name and
         kind that is left over from before is replaced, as its port or its flags may be others.
         """
-        device_kind = _DEVICE_KIND[kind]
+        device_kind = _DEVICE_KIND.get(kind, kind)
         what = f"create {kind} device {name}"
         leftover = self.find(name)
         if leftover is not None:
@@ -206,7 +206,7 @@ class Links:
             + attrs.nested(
                 _IFLA_LINKINFO,
                 attrs.attr_text(_INFO_KIND, device_kind),
-                attrs.nested(_INFO_DATA, _tunnel_settings(kind, dst_port)),
+                attrs.nested(_INFO_DATA, _tunnel_settings(kind, dst_port, gbp)),
             )
         )
         self._change(_RTM_NEWLINK, message.NLM_F_CREATE | message.NLM_F_EXCL, body, what)
@@ -223,26 +223,33 @@ class Links:
             raise DatapathError(error.errno or errno.EIO, what) from None
 
 
-_DEVICE_KIND: Final = {"gre": "gretap", "vxlan": "vxlan", "geneve": "geneve"}
+_DEVICE_KIND: Final = {"gre": "gretap", "ip6gre": "ip6gretap"}  # others are of the name of the kind of tunnel
 
 # linux/if_tunnel.h and linux/if_link.h
 _GRE_COLLECT_METADATA = 18
-_VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_UDP_ZERO_CSUM6_RX, _VXLAN_COLLECT_METADATA = 7, 15, 20, 25
+_VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_UDP_ZERO_CSUM6_RX, _VXLAN_GBP, _VXLAN_COLLECT_METADATA = (
+    7,
+    15,
+    20,
+    23,
+    25,
+)
 _GENEVE_PORT, _GENEVE_COLLECT_METADATA, _GENEVE_UDP_ZERO_CSUM6_RX = 5, 6, 10
 
 
-def _tunnel_settings(kind: str, dst_port: int) -> bytes:
+def _tunnel_settings(kind: str, dst_port: int, gbp: bool) -> bytes:
     """Encode IFLA_INFO_DATA; UDP ports are in network order there."""
     port = dst_port.to_bytes(2, "big")
-    if kind == "gre":
-        return attrs.attr(_GRE_COLLECT_METADATA)
     if kind == "vxlan":
         return (
             attrs.attr_u8(_VXLAN_LEARNING, 0)
             + attrs.attr_u8(_VXLAN_COLLECT_METADATA, 1)
             + attrs.attr_u8(_VXLAN_UDP_ZERO_CSUM6_RX, 1)
             + attrs.attr(_VXLAN_PORT, port)
+            + (attrs.attr(_VXLAN_GBP) if gbp else b"")
         )
+    if kind != "geneve":
+        return attrs.attr(_GRE_COLLECT_METADATA)
     return (
         attrs.attr(_GENEVE_COLLECT_METADATA)
         + attrs.attr_u8(_GENEVE_UDP_ZERO_CSUM6_RX, 1)

@@ -14,12 +14,11 @@ from datapath import odp_values as v
 from datapath.netlink import uapi
 from datapath.netlink.attrs import NetlinkFormatError, attr_u32, attributes
 from datapath.odp_values import OdpTextError
+from datapath.packet.erspan import Erspan, from_attribute, to_attribute
 
 _GENEVE: Final = Struct(">HBB")  # class, type, length in words; then data (RFC 8926, 3.5)
 _GBP: Final = 1  # OVS_VXLAN_EXT_GBP: id in the low half, flags in the third byte
 _HOST_U32: Final = Struct("=I")
-_ERSPAN: Final = Struct("=i8s")  # struct erspan_metadata: version, then index or the fields of version 2
-_DIR_BIT: Final = 0x08
 _GENEVE_TEXT = re.compile(r"\{class=(\w+),type=(\w+),len=(\d+)(?:,(\w+))?\}")
 _NAMES: Final = frozenset(("geneve", "vxlan", "erspan"))
 
@@ -62,13 +61,12 @@ def _format_gbp(payload: bytes) -> str:
 
 
 def _format_erspan(payload: bytes) -> str:
-    if len(payload) != _ERSPAN.size:
+    found = from_attribute(payload)
+    if found is None:
         return ""
-    version, rest = _ERSPAN.unpack(payload)
-    if version == 1:
-        return f"ver=1,idx=0x{int.from_bytes(rest[:4], 'big'):x}"
-    hwid = (rest[6] & 3) << 4 | rest[7] >> 4
-    return f"ver={version},dir={int(bool(rest[7] & _DIR_BIT))},hwid=0x{hwid:x}"
+    if found.version == 1:
+        return f"ver=1,idx=0x{found.idx:x}"
+    return f"ver={found.version},dir={found.direction},hwid=0x{found.hwid:x}"
 
 
 def parse_option(name: str, arguments: str) -> tuple[int, bytes]:
@@ -108,13 +106,9 @@ def _parse_gbp(arguments: str) -> bytes:
 def _parse_erspan(arguments: str) -> bytes:
     given = _numbers(arguments, {"ver": 8, "idx": 20, "dir": 1, "hwid": 6})
     version = given.get("ver")
-    if version == 1:
-        return _ERSPAN.pack(1, given.get("idx", 0).to_bytes(4, "big"))
-    if version != 2:
+    if version not in (1, 2):
         raise OdpTextError(arguments, "ERSPAN has version 1 or 2")
-    hwid = given.get("hwid", 0)
-    low = (hwid & 0xF) << 4 | (_DIR_BIT if given.get("dir") else 0)
-    return _ERSPAN.pack(2, bytes((0, 0, 0, 0, 0, 0, hwid >> 4, low)))
+    return to_attribute(Erspan(version, given.get("idx", 0), given.get("dir", 0), given.get("hwid", 0)))
 
 
 def _numbers(arguments: str, widths: dict[str, int]) -> dict[str, int]:

@@ -16,9 +16,9 @@ from datapath.actions import Actions
 from datapath.conntrack import ConnectionTracker
 from datapath.packet.flowkey import FlowKey
 
-TUNNEL_KINDS = ("gre", "vxlan", "geneve")
+TUNNEL_KINDS = ("gre", "vxlan", "geneve", "erspan", "ip6gre", "ip6erspan")
 VPORT_KINDS = ("system", "internal", "tap", *TUNNEL_KINDS)
-DEFAULT_TUNNEL_PORT = {"gre": 0, "vxlan": 4789, "geneve": 6081}
+DEFAULT_TUNNEL_PORT = {"gre": 0, "vxlan": 4789, "geneve": 6081, "erspan": 0, "ip6gre": 0, "ip6erspan": 0}
 LOCAL_PORT = 0  # OVSP_LOCAL: the internal device that bears the datapath's name
 
 
@@ -44,6 +44,7 @@ class VportSpec:
     kind: str  # one of VPORT_KINDS
     dst_port: int = 0  # UDP port of a vxlan or geneve tunnel
     port_no: int | None = None  # None: the lowest free
+    gbp: bool = False  # a vxlan tunnel with the group policy extension
 
 
 class VportStats(NamedTuple):
@@ -231,12 +232,17 @@ class Provider(Protocol):
         """Remove a datapath with its ports and flows."""
 
 
+_DEVICE_PREFIX = {"vxlan": "vxlan", "geneve": "genev"}  # of those with a UDP port
+_KIND_OF_PREFIX = {prefix: kind for kind, prefix in _DEVICE_PREFIX.items()}
+
+
 def tunnel_vport_name(kind: str, dst_port: int) -> str:
     """Name the device that carries all tunnels of one kind and UDP port, as Open vSwitch does."""
-    return {"gre": "gre_sys", "vxlan": f"vxlan_sys_{dst_port}", "geneve": f"genev_sys_{dst_port}"}[kind]
+    prefix = _DEVICE_PREFIX.get(kind)
+    return f"{prefix}_sys_{dst_port}" if prefix else f"{kind}_sys"
 
 
-_TUNNEL_VPORT = re.compile(r"(gre)_sys|(vxlan)_sys_(\d{1,5})|(genev)_sys_(\d{1,5})")
+_TUNNEL_VPORT = re.compile(r"(gre|ip6gre|erspan|ip6erspan)_sys|(vxlan|genev)_sys_(\d{1,5})")
 
 
 def tunnel_port_of(name: str) -> tuple[str, int] | None:
@@ -244,7 +250,5 @@ def tunnel_port_of(name: str) -> tuple[str, int] | None:
     match = _TUNNEL_VPORT.fullmatch(name)
     if match is None:
         return None
-    gre, vxlan, vxlan_port, _genev, genev_port = match.groups()
-    if gre:
-        return "gre", 0
-    return ("vxlan", int(vxlan_port)) if vxlan else ("geneve", int(genev_port))
+    kind, prefix, port = match.groups()
+    return (kind, 0) if kind else (_KIND_OF_PREFIX[prefix], int(port))

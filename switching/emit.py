@@ -6,23 +6,40 @@ action depends on are in the Walk's mask.
 
 from __future__ import annotations
 
-from datapath.actions import Action, Actions, Hash, Output, PopVlan, PushVlan, Recirc, SetTunnel, Trunc
+from datapath.actions import (
+    Action,
+    Actions,
+    Hash,
+    Output,
+    PopVlan,
+    PushVlan,
+    Recirc,
+    SetFields,
+    SetTunnel,
+    Trunc,
+)
 from datapath.packet.flowkey import FlowKey
-from switching.tunnel import can_send, outer_header
+from switching.switch import SwitchPort
+from switching.tunnel import cannot_send, outer_header
 from switching.vlan import Tags, tags_of
 from switching.walk import Walk
+
+_MARK = FlowKey(skb_mark=0xFFFFFFFF)
 
 
 def emit(walk: Walk) -> Actions:
     """Return the actions for what a walk has collected."""
+    if not walk.deliveries:
+        return ()
     key = walk.key
-    actions: list[Action] = []
+    actions: list[Action] = list(walk.before)
+    mark = key.skb_mark
     current = tags_of(key, walk.switch.vlan_limit)
     outer: SetTunnel | None = None
     for port, dp_port, tags, snaplen, may_return, recirc_id, basis in walk.deliveries:
         if port.tunnel is not None:
-            if not can_send(port.tunnel):
-                walk.say(f"port {port.name} has no remote address to send to")
+            if reason := cannot_send(port.tunnel):
+                walk.say(f"port {port.name} has {reason}")
                 continue
             header = outer_header(port.tunnel, key)
             if header.tos_mask or header.ttl_mask:
@@ -32,6 +49,10 @@ def emit(walk: Walk) -> Actions:
                 actions.append(outer)
         elif dp_port == key.in_port and not may_return:
             continue  # over patch ports back to the device it came from: the kernel would drop it too
+        wanted = _mark_of(walk, port)
+        if wanted != mark:
+            mark = wanted
+            actions.append(SetFields(FlowKey(skb_mark=mark), _MARK))
         if tags != current:
             _change_tags(current, tags, actions)
             current = tags
@@ -42,6 +63,14 @@ def emit(walk: Walk) -> Actions:
         else:
             actions.append(Output(dp_port))
     return tuple(actions)
+
+
+def _mark_of(walk: Walk, port: SwitchPort) -> int:
+    """Return the mark that a copy leaves with: the packet's own, or that of a tunnel's outer packets."""
+    if port.tunnel is None or port.tunnel.mark is None:
+        return walk.key.skb_mark
+    walk.look(_MARK)
+    return port.tunnel.mark
 
 
 def _change_tags(current: Tags, wanted: Tags, actions: list[Action]) -> None:

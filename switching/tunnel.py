@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from datapath.actions import SetTunnel
+from datapath.actions import SetTunnel, TunnelOptions
+from datapath.netlink.uapi import OVS_TUNNEL_ERSPAN_OPTS
+from datapath.packet.erspan import Erspan, to_attribute
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey
 from datapath.packet.headers import ETH_TYPE_IP, ETH_TYPE_IPV6
 
@@ -20,6 +22,16 @@ AF_INET, AF_INET6 = 2, 10
 ECN_MASK = 0x03
 ECN_CE = 0x03
 ECN_ECT_0 = 0x02
+ERSPAN_KINDS = ("erspan", "ip6erspan")
+
+
+class ErspanConfig(NamedTuple):
+    """What an ERSPAN header is to say; None for "flow"."""
+
+    version: int | None = 0  # 0: not said, and nothing can be sent
+    idx: int | None = 0
+    direction: int | None = 0
+    hwid: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,9 @@ class TunnelConfig:
     dont_fragment: bool = True
     csum: bool = False
     dst_port: int = 0
+    mark: int | None = None  # of the outer packet, for the host's routing and filters
+    gbp: bool = False  # the group policy extension of VXLAN
+    erspan: ErspanConfig | None = None  # of ERSPAN_KINDS
 
 
 class TunnelMatch(NamedTuple):
@@ -73,7 +88,10 @@ class OuterHeader(NamedTuple):
 
 
 def outer_header(config: TunnelConfig, key: FlowKey) -> OuterHeader:
-    """Return the outer header for a packet. ECN is copied, congestion experienced as ECT(0) (RFC 6040)."""
+    """Return the outer header for a packet. ECN is copied, congestion experienced as ECT(0).
+
+    That is the "full functionality" of RFC 3168, 9.1.1, which receivers of RFC 6040 understand too.
+    """
     is_ip = key.eth_type in (ETH_TYPE_IP, ETH_TYPE_IPV6)
     tos_mask = ttl_mask = 0
     ttl = DEFAULT_TTL if config.ttl == INHERIT else config.ttl
@@ -100,10 +118,42 @@ def outer_header(config: TunnelConfig, key: FlowKey) -> OuterHeader:
         ttl=ttl,
         flags=flags,
         tp_dst=config.dst_port,
+        options=_options(config.erspan) if config.erspan else (),
     )
     return OuterHeader(action, tos_mask, ttl_mask)
 
 
-def can_send(config: TunnelConfig) -> bool:
-    """Tell whether the port knows where to send to; with remote_ip=flow only OpenFlow would say it."""
-    return config.remote is not None
+def _options(erspan: ErspanConfig) -> TunnelOptions:
+    """Return what ERSPAN adds; what is left to OpenFlow, which says nothing here, is 0."""
+    if not erspan.version:
+        return ()
+    header = Erspan(erspan.version, erspan.idx or 0, erspan.direction or 0, erspan.hwid or 0)
+    return ((OVS_TUNNEL_ERSPAN_OPTS, to_attribute(header)),)
+
+
+def cannot_send(config: TunnelConfig) -> str:
+    """Say why nothing can be sent; "" where it can. What is left to the flow, only OpenFlow would say."""
+    if config.remote is None:
+        return "no remote address to send to"
+    if config.erspan is not None and not config.erspan.version:
+        return "no version of ERSPAN to send with"
+    return ""
+
+
+class Decapsulated(NamedTuple):
+    """The ECN field of the packet within, once that of the outer header is taken into account."""
+
+    ip_tos: int | None  # None: the packet is to be dropped
+    looked_at: bool  # at the ECN field of the packet within
+
+
+def decapsulated(key: FlowKey) -> Decapsulated:
+    """Carry congestion on the way through the tunnel over to the packet within, or drop it (RFC 6040, 4.2).
+
+    The devices of the kernel's datapath have done it already; the outer field that they show is as it came.
+    """
+    if key.tun_tos & ECN_MASK != ECN_CE or key.eth_type not in (ETH_TYPE_IP, ETH_TYPE_IPV6):
+        return Decapsulated(key.ip_tos, looked_at=False)
+    if not key.ip_tos & ECN_MASK:
+        return Decapsulated(None, looked_at=True)
+    return Decapsulated(key.ip_tos | ECN_CE, looked_at=True)

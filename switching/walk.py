@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
+from datapath.actions import Action
 from datapath.packet.flowkey import FlowKey, union
 from switching.bond import Bucket
 from switching.mirror import Destination
@@ -44,6 +45,7 @@ class Walk:
 
     __slots__ = (
         *(
+            "before",
             "buckets",
             "deliveries",
             "effects",
@@ -63,6 +65,7 @@ class Walk:
         self.switch = switch
         self.state = state
         self.report = report  # where somebody wants to know
+        self.before: list[Action] = []  # what is done to the packet before any copy of it leaves
         self.deliveries: list[Delivery] = []  # in the order in which they are sent
         self.effects: list[Effect] = []
         self.places: list[Hashable] = []  # what of the state was asked for

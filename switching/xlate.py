@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from datapath.actions import Actions
+from datapath.actions import Actions, SetFields
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey, union
 from datapath.packet.headers import ETH_TYPE_IP, ETH_TYPE_IPV6
 from switching.bond import Bucket
@@ -20,7 +20,7 @@ from switching.normal import enter
 from switching.report import Report
 from switching.state import Effect, State
 from switching.switch import Switch, SwitchPort
-from switching.tunnel import AF_INET6
+from switching.tunnel import AF_INET6, ECN_CE, ECN_MASK, decapsulated
 from switching.vlan import tags_of
 from switching.walk import Walk
 
@@ -57,7 +57,7 @@ def xlate(
         walk.say("the port that the packet came in by is on no bridge: dropped")
     elif key.recirc_id:
         leave_again(walk, port)
-    else:
+    elif _arrives(walk):
         enter(walk, port, tags_of(key, switch.vlan_limit))
     actions = emit(walk)
     mask = _mask(key.tun_proto, key.eth_type in _IP, bool(key.recirc_id), walk.extra)
@@ -71,6 +71,24 @@ def xlate(
         tuple(walk.mirrors),
         tuple(walk.buckets),
     )
+
+
+def _arrives(walk: Walk) -> bool:
+    """Take what came through a tunnel out of it; False: it is to be dropped."""
+    key = walk.key
+    if key.tun_tos & ECN_MASK != ECN_CE:
+        return True
+    found = decapsulated(key)
+    if found.looked_at:
+        walk.look(FlowKey(ip_tos=ECN_MASK))
+    if found.ip_tos is None:
+        walk.say("congestion on the way, of which a packet without ECN cannot tell: dropped")
+        return False
+    if found.ip_tos != key.ip_tos:
+        walk.key = key._replace(ip_tos=found.ip_tos)
+        value = FlowKey(eth_type=key.eth_type, ip_tos=ECN_CE)
+        walk.before.append(SetFields(value, FlowKey(ip_tos=ECN_MASK)))
+    return True
 
 
 @lru_cache(maxsize=64)  # 30 ns instead of 4 us for a tuple of 45; there are few different ones
@@ -99,6 +117,7 @@ def _mask(tun_proto: int, is_ip: bool, is_again: bool, extra: FlowKey | None) ->
             tun_id=_ONES64,
             tun_src=address,
             tun_dst=address,
+            tun_tos=ECN_MASK if is_ip else 0,
             tun_flags=TUN_KEY | TUN_DONT_FRAGMENT | TUN_CSUM,
         )
     return mask if extra is None else union(mask, extra)

@@ -31,6 +31,7 @@ TUNNELS = st.none() | st.builds(
     out_key=st.sampled_from([0, 7, None]),
     tos=st.sampled_from([0, 0xB8, INHERIT]),
     ttl=st.sampled_from([64, INHERIT]),
+    mark=st.sampled_from([None, 7]),
 )
 BONDS = st.none() | st.builds(
     BondConfig,
@@ -49,6 +50,8 @@ KEYS = st.builds(
     tun_id=st.sampled_from([0, 7, 8]),
     tun_src=st.integers(1, 2),
     tun_dst=st.integers(3, 4),
+    tun_tos=st.sampled_from([0, 3, 0xBB]),
+    skb_mark=st.sampled_from([0, 7]),
     eth_src=st.sampled_from(STATIONS),
     eth_dst=st.sampled_from(STATIONS),
     eth_type=st.sampled_from([0x0800, 0x86DD, 0x0806]),
@@ -88,7 +91,7 @@ def switches(draw: st.DrawFn) -> tuple[Switch, State]:
 def possible(key: FlowKey, switch: Switch) -> FlowKey:
     """Give the key of a packet from a tunnel's port an outer header, and that of another packet none."""
     tunnel = key.in_port < 5 and switch.by_name[f"p{key.in_port}"].tunnel
-    none = {"tun_proto": 0, "tun_id": 0, "tun_src": 0, "tun_dst": 0}
+    none = {"tun_proto": 0, "tun_id": 0, "tun_src": 0, "tun_dst": 0, "tun_tos": 0}
     return key._replace(tun_proto=2) if tunnel else key._replace(**none)
 
 

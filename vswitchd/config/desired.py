@@ -42,7 +42,7 @@ class DesiredInterface:
         if self.tunnel is None:
             return VportSpec(self.name, self.kind)
         port = self.tunnel.dst_port
-        return VportSpec(tunnel_vport_name(self.kind, port), self.kind, port)
+        return VportSpec(tunnel_vport_name(self.kind, port), self.kind, port, gbp=self.tunnel.gbp)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,18 @@ are settled here: the first bridge that names a port has it, an interface that w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from operator import is_
 from typing import NamedTuple
 
 from datapath.provider import TUNNEL_KINDS
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
-from switching.tunnel import match_of
 from switching.vlan import PortVlan
 from vswitchd import rows
 from vswitchd.config.bond import read_bond
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.config.mirror import read_mirrors
+from vswitchd.config.tunnel_claims import settle_tunnels
 from vswitchd.config.tunnel_options import parse_tunnel_options
 from vswitchd.config.vlan import read_vlan, read_vlan_limit
 from vswitchd.rows import Row, Tables
@@ -26,6 +25,7 @@ from vswitchd.rows import Row, Tables
 _KINDS = {"": "system", "dummy": "system", "dummy-internal": "internal"} | {
     kind: kind for kind in ("system", "internal", "tap", PATCH, *TUNNEL_KINDS)
 }
+_TUNNELS_WITHOUT_DEVICE = frozenset(("bareudp", "gtpu", "lisp", "stt"))
 _UNKNOWN_KIND = "Address family not supported by protocol"
 
 
@@ -64,7 +64,7 @@ def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
     ]
     return Desired(
         uuid=uuid,
-        bridges=tuple(_without_twin_tunnels(bridges, warnings)),
+        bridges=tuple(settle_tunnels(bridges, warnings)),
         next_cfg=rows.integer(row, "next_cfg") or 0,
         max_idle=rows.number_option(settings, "max-idle", 10_000, 500) / 1000,
         flow_limit=rows.number_option(settings, "flow-limit", 200_000, 0),
@@ -158,7 +158,7 @@ def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> Desired
         name=name,
         kind=kind,
         type=type_,
-        error="" if kind else f"could not open network device {name} ({_UNKNOWN_KIND})",
+        error="" if kind else _unknown_kind(name, type_),
         ofport_request=rows.integer(row, "ofport_request"),
         ofport_hint=hint if hint is not None and hint > 0 else None,
         mac=_mac(rows.text(row, "mac")),
@@ -171,6 +171,13 @@ def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> Desired
     if kind == PATCH:
         return replace(interface, peer=settings.get("peer", ""), error=_patch_error(name, settings))
     return interface
+
+
+def _unknown_kind(name: str, type_: str) -> str:
+    """Word it as Open vSwitch does, which knows some kinds of tunnels that the kernel's datapath does not."""
+    if type_ in _TUNNELS_WITHOUT_DEVICE:
+        return f"could not add network device {name} to ofproto ({_UNKNOWN_KIND})"
+    return f"could not open network device {name} ({_UNKNOWN_KIND})"
 
 
 def _patch_error(name: str, settings: dict[str, str]) -> str:
@@ -193,43 +200,3 @@ def _datapath_id(text: str) -> str:
     if not digits or len(digits) > 16 or not set(digits) <= set("0123456789abcdef"):
         return ""
     return digits.zfill(16) if digits.strip("0") else ""
-
-
-def _without_twin_tunnels(bridges: list[DesiredBridge], warnings: list[str]) -> Iterator[DesiredBridge]:
-    """Give an error to each tunnel that receives just what another does that has the older claim."""
-    tunnels = sorted(
-        (
-            (interface.ofport_hint is None, interface.name, bridge.datapath_type, interface)
-            for bridge in bridges
-            for interface in bridge.interfaces()
-            if interface.tunnel is not None
-        ),
-        key=lambda claim: claim[:2],
-    )
-    owners: dict[tuple[object, ...], str] = {}
-    twins: set[str] = set()
-    for _, name, datapath_type, interface in tunnels:
-        assert interface.tunnel is not None
-        match = match_of(interface.tunnel, 0)
-        owner = owners.setdefault((datapath_type, interface.vport, match), name)
-        if owner != name:
-            twins.add(name)
-            warnings.append(f"{name}: attempting to add tunnel port with same config as port '{owner}'")
-    for bridge in bridges:
-        yield bridge if twins.isdisjoint(i.name for i in bridge.interfaces()) else _mark(bridge, twins)
-
-
-def _mark(bridge: DesiredBridge, twins: set[str]) -> DesiredBridge:
-    ports = [
-        replace(
-            port,
-            interfaces=tuple(
-                replace(i, error=f"could not add network device {i.name} to ofproto (File exists)")
-                if i.name in twins
-                else i
-                for i in port.interfaces
-            ),
-        )
-        for port in bridge.ports
-    ]
-    return replace(bridge, ports=tuple(ports))

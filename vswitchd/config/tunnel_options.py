@@ -7,19 +7,37 @@ Source: ovs-vswitchd.conf.db(5), "Tunnel Options"; the texts are those of Open v
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from datapath.provider import DEFAULT_TUNNEL_PORT
-from switching.tunnel import AF_INET, AF_INET6, DEFAULT_TTL, ECN_MASK, INHERIT, TunnelConfig
+from switching.tunnel import (
+    AF_INET,
+    AF_INET6,
+    DEFAULT_TTL,
+    ECN_MASK,
+    ERSPAN_KINDS,
+    INHERIT,
+    TunnelConfig,
+)
+from vswitchd.config.erspan_options import read_erspan
 
 _KNOWN = frozenset(
     (
-        *("remote_ip", "local_ip", "key", "in_key", "out_key", "tos", "ttl", "dst_port", "csum"),
-        *("df_default", "packet_type", "egress_pkt_mark"),
+        *("remote_ip", "local_ip", "key", "in_key", "out_key", "tos", "ttl", "df_default", "packet_type"),
+        *("egress_pkt_mark", "erspan_ver", "erspan_idx", "erspan_dir", "erspan_hwid"),
     )
 )
+_KNOWN_OF = {
+    "gre": frozenset(("csum", "seq")),
+    "ip6gre": frozenset(("csum", "seq")),
+    "vxlan": frozenset(("csum", "dst_port", "exts")),
+    "geneve": frozenset(("csum", "dst_port")),
+    "erspan": frozenset[str](),
+    "ip6erspan": frozenset[str](),
+}
 _FLOW = "flow"
+_PACKET_TYPES = ("legacy_l2", "legacy_l3", "ptap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,10 @@ class TunnelOptions:
 
 def parse_tunnel_options(name: str, kind: str, options: Mapping[str, str]) -> TunnelOptions:
     """Read the options of the interface `name`."""
-    warnings = [f"{name}: unknown {kind} argument '{option}'" for option in sorted(options.keys() - _KNOWN)]
+    warnings = [
+        f"{name}: unknown {kind} argument '{option}'"
+        for option in sorted(options.keys() - _KNOWN - _KNOWN_OF[kind])
+    ]
     errors: list[str] = []
     remote = _address(options.get("remote_ip"))
     if remote and remote.is_multicast:
@@ -47,9 +68,14 @@ def parse_tunnel_options(name: str, kind: str, options: Mapping[str, str]) -> Tu
     if local is None and options.get("local_ip", _FLOW) != _FLOW:
         warnings.append(f"{name}: bad {kind} 'local_ip'")
     proto = AF_INET6 if 6 in {a.version for a in (remote, local) if a} else AF_INET
-    if remote and local and remote.version != local.version:
-        text = f"{name}: {kind} type requires 'local_ip' and 'remote_ip' of the same address family"
-        return TunnelOptions(None, text, tuple(warnings))
+    if remote and options.get("local_ip") == _FLOW:
+        errors.append(f"{name}: {kind} type requires 'remote_ip=flow' with 'local_ip=flow'")
+    elif remote and local and remote.version != local.version:
+        errors.append(f"{name}: 'remote_ip' and 'local_ip' has to be of the same address family")
+    errors += _packet_type_errors(name, kind, options)
+    erspan = read_erspan(name, options, errors)
+    if errors:
+        return TunnelOptions(None, errors[0], tuple(warnings))
     out_key = _key(options, "out_key")
     config = TunnelConfig(
         kind=kind,
@@ -64,6 +90,11 @@ def parse_tunnel_options(name: str, kind: str, options: Mapping[str, str]) -> Tu
         dont_fragment=options.get("df_default", "true") == "true",
         csum=options.get("csum") == "true",
         dst_port=_dst_port(kind, options),
+        mark=_number(options.get("egress_pkt_mark"), 0, 0xFFFFFFFF, 0)
+        if "egress_pkt_mark" in options
+        else None,
+        gbp=_has_gbp(name, kind, options, warnings),
+        erspan=erspan if kind in ERSPAN_KINDS else None,
     )
     return TunnelOptions(config, "", tuple(warnings))
 
@@ -99,6 +130,23 @@ def _tos(name: str, options: Mapping[str, str], warnings: list[str]) -> int:
         warnings.append(f"{name}: invalid TOS {text}")
         return 0
     return tos
+
+
+def _packet_type_errors(name: str, kind: str, options: Mapping[str, str]) -> Iterator[str]:
+    """Say what is wrong with packet_type. Tunnels here carry Ethernet frames and nothing else."""
+    packet_type = options.get("packet_type", "legacy_l2")
+    if packet_type not in _PACKET_TYPES:
+        yield f"{name}: unknown packet_type '{packet_type}'"
+    elif packet_type != "legacy_l2":
+        yield f"{name}: {kind} tunnels with packet_type={packet_type} are not supported"
+
+
+def _has_gbp(name: str, kind: str, options: Mapping[str, str], warnings: list[str]) -> bool:
+    if kind != "vxlan":
+        return False
+    extensions = [text for text in options.get("exts", "").split(",") if text]
+    warnings += [f"{name}: unknown extension '{text}'" for text in extensions if text not in ("gbp", "gpe")]
+    return "gbp" in extensions
 
 
 def _dst_port(kind: str, options: Mapping[str, str]) -> int:

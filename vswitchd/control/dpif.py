@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from appctl.unixctl import CommandError
 from datapath.odp_flow import format_flow
 from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathStats, Flow
-from switching.tunnel import DEFAULT_TTL, INHERIT, TunnelConfig
+from switching.tunnel import DEFAULT_TTL, INHERIT, ErspanConfig, TunnelConfig
 from vswitchd.config.desired import PATCH, Desired, DesiredInterface
 from vswitchd.control.targets import Target, find_bridge
 from vswitchd.ofports import BridgeNumbers
@@ -120,6 +120,26 @@ def _tunnel_options(config: TunnelConfig) -> Iterator[tuple[str, str]]:
         yield "df_default", "false"
     if config.dst_port != DEFAULT_TUNNEL_PORT[config.kind]:
         yield "dst_port", str(config.dst_port)
+    if config.mark is not None:
+        yield "egress_pkt_mark", str(config.mark)
+    if config.gbp:
+        yield "exts", "gbp"
+    if config.erspan is not None:
+        yield from _erspan_options(config.erspan)
+
+
+def _erspan_options(erspan: ErspanConfig) -> Iterator[tuple[str, str]]:
+    version = erspan.version
+    yield "erspan_ver", _key(version)
+    if version in (1, None):
+        yield "erspan_idx", _hex_or_flow(erspan.idx)
+    if version in (2, None):
+        yield "erspan_dir", _key(erspan.direction)
+        yield "erspan_hwid", _hex_or_flow(erspan.hwid)
+
+
+def _hex_or_flow(number: int | None) -> str:
+    return "flow" if number is None else hex(number)
 
 
 def _address(config: TunnelConfig, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

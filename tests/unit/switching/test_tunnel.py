@@ -1,8 +1,21 @@
 import pytest
 
+from datapath.actions import Output, SetFields
+from datapath.odp_tunnel_options import format_option
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey
+from switching.mac_table import MacTable
+from switching.state import State
 from switching.switch import Switch, SwitchBridge, SwitchPort
-from switching.tunnel import INHERIT, TunnelConfig, outer_header
+from switching.tunnel import (
+    INHERIT,
+    Decapsulated,
+    ErspanConfig,
+    TunnelConfig,
+    cannot_send,
+    decapsulated,
+    outer_header,
+)
+from switching.xlate import xlate
 
 REMOTE, LOCAL = 0x0A000001, 0x0A000002
 IP = FlowKey(eth_type=0x0800, ip_tos=0xB9, ip_ttl=17)  # DSCP 46, ECT(1)
@@ -74,3 +87,66 @@ def test_flags_follow_the_options() -> None:
     )
     special = outer_header(config, ARP).action
     assert (special.flags, special.tp_dst) == (TUN_KEY | TUN_CSUM, 9)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        (0, 0, Decapsulated(0, False)),
+        (1, 2, Decapsulated(2, False)),
+        (3, 0xB8, Decapsulated(None, True)),
+        (3, 0xB9, Decapsulated(0xBB, True)),
+        (3, 0xBA, Decapsulated(0xBB, True)),
+        (3, 3, Decapsulated(3, True)),
+    ],
+)
+def test_congestion_in_a_tunnel_is_carried_over_or_the_packet_lost(
+    outer: int, inner: int, expected: Decapsulated
+) -> None:
+    assert decapsulated(received(eth_type=0x86DD, tun_tos=outer, ip_tos=inner)) == expected
+
+
+def test_congestion_says_nothing_of_what_is_not_ip() -> None:
+    assert decapsulated(received(eth_type=0x0806, tun_tos=3)) == Decapsulated(0, False)
+
+
+def test_a_decision_marks_congestion_before_it_sends() -> None:
+    tunnel = SwitchPort("br0", "t0", 1, 9, tunnel=TunnelConfig("gre", REMOTE))
+    switch = Switch({"br0": SwitchBridge("br0", (tunnel, SwitchPort("br0", "p1", 2, 1)))})
+    key = received(eth_type=0x0800, tun_tos=3, ip_tos=1, eth_src=2, eth_dst=4)
+    decision = xlate(key, switch, State({"br0": MacTable("br0")}))
+    assert decision.actions == (
+        SetFields(FlowKey(eth_type=0x0800, ip_tos=3), FlowKey(ip_tos=3)),
+        Output(1),
+    )
+    assert (decision.mask.tun_tos, decision.mask.ip_tos) == (3, 3)
+    assert xlate(key._replace(ip_tos=0), switch, State({"br0": MacTable("br0")})).actions == ()
+
+
+def test_the_outer_packet_is_marked_and_what_leaves_elsewhere_is_not() -> None:
+    marking = TunnelConfig("gre", REMOTE, mark=7)
+    ports = (
+        SwitchPort("br0", "p1", 1, 1),
+        SwitchPort("br0", "t0", 2, 9, tunnel=marking),
+        SwitchPort("br0", "p2", 3, 2),
+    )
+    switch = Switch({"br0": SwitchBridge("br0", ports)})
+    decision = xlate(ARP._replace(in_port=1, eth_src=2, eth_dst=4), switch, State({"br0": MacTable("br0")}))
+    mask = FlowKey(skb_mark=0xFFFFFFFF)
+    assert decision.actions == (
+        outer_header(marking, ARP).action,
+        SetFields(FlowKey(skb_mark=7), mask),
+        Output(9),
+        SetFields(FlowKey(), mask),
+        Output(2),
+    )
+    assert decision.mask.skb_mark == 0xFFFFFFFF
+
+
+def test_erspan_says_what_it_is_asked_to_or_cannot_send() -> None:
+    config = TunnelConfig("erspan", REMOTE, erspan=ErspanConfig(2, direction=1, hwid=0x21))
+    (option,) = outer_header(config, ARP).action.options
+    assert format_option(*option) == "erspan(ver=2,dir=1,hwid=0x21)"
+    assert cannot_send(config) == ""
+    for version in (0, None):
+        assert cannot_send(TunnelConfig("erspan", REMOTE, erspan=ErspanConfig(version)))
