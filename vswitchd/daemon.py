@@ -30,7 +30,7 @@ from vswitchd.system_statistics import gather
 from vswitchd.upcall import handle_upcalls
 
 LOCK = "ovs_vswitchd"  # the C daemon takes the same, so that two never drive one switch
-FIRST_RETRY, LAST_RETRY = 1.0, 30.0  # seconds after which a failed step is tried again
+PAUSE = 1.0  # seconds until a datapath is looked at again that could not be
 REVALIDATE_EVERY = 0.5  # seconds, or REVALIDATE_SHARE of the time where a pass takes longer
 REVALIDATE_SHARE = 0.2
 LOCK_PATIENCE = 1.0  # seconds after which another daemon has the lock, and not just the server the request
@@ -129,13 +129,14 @@ class Daemon:
         return {i.name for bridge in self.reconciler.desired.bridges for i in bridge.interfaces()}
 
     async def _reconcile(self, nursery: trio.Nursery, ready: Callable[[], None]) -> None:
-        retry = FIRST_RETRY
         is_ready = False
         while True:
-            patience = retry if self.reconciler.is_incomplete() else float("inf")
+            deadline = self.reconciler.retries.deadline() if self._is_serving() else None
+            patience = float("inf") if deadline is None else max(0.0, deadline - time.monotonic())
             with trio.move_on_after(patience) as waited:
                 await self._dirty.wait()
-            retry = min(retry * 2, LAST_RETRY) if waited.cancelled_caught else FIRST_RETRY
+            if waited.cancelled_caught and not self.reconciler.retry(time.monotonic()):
+                continue
             self._dirty = trio.Event()
             if not self._is_serving():
                 continue
@@ -145,7 +146,7 @@ class Daemon:
                 self._bonds_changed.set()
             except DatapathError as error:
                 log.err("%s", error_text(error))
-                await trio.sleep(FIRST_RETRY)
+                await trio.sleep(PAUSE)
                 self._dirty.set()
                 continue
             await self._write(self.reconciler.writes(first=not is_ready))
@@ -187,7 +188,7 @@ class Daemon:
                     log.warn("%s", error_text(error))
                 else:
                     await self._write(writes | system_columns(self.reconciler.desired, gather))
-                    if self.reconciler.steps():
+                    if self.reconciler.is_behind(time.monotonic()):
                         self._dirty.set()  # somebody else changed the datapath
 
     async def _revalidate(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from datapath.provider import Datapath, DatapathError, Provider
 from vswitchd.linkwatch import LinkWatch
@@ -24,18 +23,7 @@ from vswitchd.plan import (
     Step,
     Subject,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A step that the datapath refused."""
-
-    step: Step
-    errno: int
-    detail: str = ""  # in the datapath's own words
-
-
-Failures = Mapping[Subject, Failure]
+from vswitchd.retries import Failure, blocks, subject_of
 
 
 class Datapaths:
@@ -64,21 +52,22 @@ class Datapaths:
             watch.refresh()
         return Actual(datapaths, dict(watch.links) if watch else {}, frozenset(self._providers))
 
-    def apply(
-        self, plan: Iterable[Step], watch: LinkWatch | None, before: Failures | None = None
-    ) -> dict[Subject, Failure]:
-        """Carry out a plan; return what failed, and what had failed `before`.
+    def apply(self, plan: Iterable[Step], watch: LinkWatch | None) -> dict[Step, Failure]:
+        """Carry out a plan; return what failed.
 
-        A step whose subject has failed, or its whole datapath, is left out.
+        After a step that blocks its subject, or its whole datapath, no other of that is tried.
         """
-        failures: dict[Subject, Failure] = dict(before or {})
+        failures: dict[Step, Failure] = {}
+        blocked: set[Subject] = set()
         for step in plan:
-            if (step.type, step.name) in failures or (step.type, "") in failures:
+            if subject_of(step) in blocked or (step.type, "") in blocked:
                 continue
             try:
                 self._carry_out(step, watch)
             except DatapathError as error:
-                failures[step.type, step.name] = Failure(step, error.errno, error.detail)
+                failures[step] = Failure(step, error.errno, error.detail)
+                if blocks(step):
+                    blocked.add(subject_of(step))
         return failures
 
     def close(self, *, delete: bool) -> None:

@@ -6,6 +6,7 @@ daemon around it waits, and carries the writes to the database.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
@@ -14,14 +15,15 @@ from datapath.provider import DatapathError, Operation, Provider
 from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds, take_log, update_bonds
 from vswitchd.config.desired import Desired, DesiredInterface
 from vswitchd.config.read import Memo, read_config
-from vswitchd.datapaths import Datapaths, Failure
+from vswitchd.datapaths import Datapaths
 from vswitchd.devices import Devices
 from vswitchd.egress import Egress
 from vswitchd.forwarding import Forwarding, places_changed, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
-from vswitchd.plan import Actual, DeletePort, Step, Subject, plan
+from vswitchd.plan import Actual, DeleteDatapath, DeletePort, SetMac, SetMtu, Step, Subject, plan
+from vswitchd.retries import Failure, Retries
 from vswitchd.revalidate import adopt, sweep, translate_all
 from vswitchd.rows import Tables
 from vswitchd.status.describe import describe
@@ -32,6 +34,12 @@ from vswitchd.status.switch import switch_columns
 ROUNDS = 3  # a port that was made may need an address; more than that is left for the next time
 log = vlog.module("bridge")
 bond_log = vlog.module("bond")
+_REFUSED = {  # what is no interface's error
+    DeletePort: "delete port",
+    DeleteDatapath: "delete datapath",
+    SetMac: "set the address of",
+    SetMtu: "set the MTU of",
+}
 
 
 class Reconciler:
@@ -45,12 +53,13 @@ class Reconciler:
         self.desired = Desired()
         self.actual = Actual()
         self.numbers: dict[str, BridgeNumbers] = {}  # by bridge
-        self.failures: dict[Subject, Failure] = {}
+        self.retries = Retries()
         self.tell_changed: Callable[[], object] = lambda: None  # called when the database should say more
         self._watch = watch
         self._memo: Memo = {}
         self._devices = Devices(watch.ethtool) if watch else None
         self._egress = Egress(watch.routes) if watch else None
+        self._failures: dict[Subject, Failure] = {}  # as last logged
         self._errors: dict[str, str] = {}  # of interfaces, as last logged
         self._warnings: frozenset[str] = frozenset()
 
@@ -58,14 +67,14 @@ class Reconciler:
         """Make the datapaths what the database says. DatapathError where one cannot even be looked at."""
         self.desired = read_config(tables, self._memo)
         self.actual = self.datapaths.observe(self._watch)
-        self.failures = {}
         has_acted = False
         for _ in range(ROUNDS):
-            steps = self.steps()
+            planned = plan(self.desired, self.actual)
+            self.retries.keep(planned)
+            steps = self.retries.ready(planned, self.actual, now)
             if not steps:
                 break
-            has_acted = True
-            self.failures |= self.datapaths.apply(steps, self._watch, self.failures)
+            has_acted |= self._try(steps, now) < len(steps)
             self.actual = self.datapaths.observe(self._watch)
         before = self.numbers
         self.numbers = {
@@ -79,9 +88,21 @@ class Reconciler:
         self._switch_over(has_acted, now)
         self._log(before)
 
-    def steps(self) -> list[Step]:
-        """Return what is still to be done, as far as it was seen, without what failed."""
-        return [s for s in plan(self.desired, self.actual) if (s.type, s.name) not in self.failures]
+    def retry(self, now: float) -> bool:
+        """Try again what has waited for that; true where there is more to do than to wait again.
+
+        As long as a port does not work nothing else is looked at, however many others there are.
+        """
+        steps = self.retries.due(now)
+        if any(isinstance(step, DeletePort | DeleteDatapath) for step in steps):
+            return True  # what it names may be something else by now
+        before = self.retries.failures()
+        self._try(steps, now)
+        return self.retries.failures() != before
+
+    def is_behind(self, now: float) -> bool:
+        """Tell whether something is to be done, as far as it was seen, that need not wait."""
+        return bool(self.retries.ready(plan(self.desired, self.actual), self.actual, now))
 
     def writes(self, *, first: bool) -> Writes:
         """Return what the database shall say now that the configuration is applied.
@@ -108,7 +129,7 @@ class Reconciler:
             Observation(
                 self.desired,
                 self.actual,
-                self.failures,
+                self.retries.failures(),
                 self.numbers,
                 self._devices.of(self.actual.links.values()) if self._devices else {},
                 self._egress.status_of(interfaces, self.actual.links) if self._egress else {},
@@ -118,9 +139,11 @@ class Reconciler:
             statistics=refresh,
         )
 
-    def is_incomplete(self) -> bool:
-        """Tell whether a step failed, or an interface waits for a device: then trying again may help."""
-        return bool(self.failures)
+    def _try(self, steps: Collection[Step], now: float) -> int:
+        """Carry out steps; return how many failed."""
+        failed = self.datapaths.apply(steps, self._watch)
+        self.retries.note(steps, failed, self.actual, now)
+        return len(failed)
 
     def run(self, type_: str, operations: Collection[Operation]) -> None:
         """Hand operations to a datapath, if it is still there."""
@@ -204,9 +227,11 @@ class Reconciler:
             if warning not in self._warnings:
                 log.warn("%s", warning)
         self._warnings = frozenset(self.desired.warnings)
-        for failure in self.failures.values():
-            if isinstance(failure.step, DeletePort):
-                log.warn("could not delete port %s (error %d)", failure.step.name, failure.errno)
+        failures = self.retries.failures()
+        for subject, failure in failures.items():
+            if self._failures.get(subject) != failure and (what := _REFUSED.get(type(failure.step))):
+                log.warn("could not %s %s (%s)", what, failure.step.name, os.strerror(failure.errno))
+        self._failures = failures
         for name in before.keys() | self.numbers.keys():
             old = before.get(name, NO_NUMBERS).ofports
             new = self.numbers.get(name, NO_NUMBERS).ofports
@@ -222,9 +247,10 @@ class Reconciler:
 
     def errors(self) -> list[tuple[DesiredInterface, str]]:
         """List the interfaces that do not work, and why."""
+        failures = self.retries.failures()
         return [
             (interface, error)
             for bridge in self.desired.bridges
             for interface in bridge.interfaces()
-            if (error := interface_error(interface, bridge, self.actual, self.failures))
+            if (error := interface_error(interface, bridge, self.actual, failures))
         ]

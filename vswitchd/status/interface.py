@@ -12,10 +12,10 @@ import os
 from datapath.link import Link
 from datapath.provider import Vport
 from vswitchd.config.desired import DesiredBridge, DesiredInterface
-from vswitchd.datapaths import Failures
 from vswitchd.devices import DeviceFacts
 from vswitchd.forwarding import Counters
 from vswitchd.plan import DATAPATH_NAMES, Actual, ActualDatapath
+from vswitchd.retries import Failures
 from vswitchd.status.observation import EMPTY, Columns, Observation, Statistics, stable_mac, text_map
 
 _MEGA = 1_000_000

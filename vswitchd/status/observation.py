@@ -15,11 +15,11 @@ from datapath.provider import DatapathError
 from ovsdb.datum import Value
 from switching.bond import Bond
 from vswitchd.config.desired import Desired
-from vswitchd.datapaths import Failures
 from vswitchd.devices import DeviceFacts
 from vswitchd.forwarding import Counters
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import Actual
+from vswitchd.retries import Failures
 
 Columns = dict[str, Value]
 Statistics = dict[int | float | bool | str, int | float | bool | str]

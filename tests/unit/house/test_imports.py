@@ -49,6 +49,7 @@ PURE = {  # no I/O, nothing asynchronous: these modules import none of IO
     "switching": {"trio", "socket", "os", "time", "select"},
     "vswitchd/config": {"trio", "socket", "os", "time", "select"},
     "vswitchd/status/interface.py": {"trio", "socket", "time", "select"},
+    "vswitchd/retries.py": {"trio", "socket", "os", "time", "select"},
     "vswitchd/plan.py": {"trio", "socket", "os", "time", "select"},
 }
 HARMLESS = {"os.urandom"}  # a row needs a UUID; no decision depends on which

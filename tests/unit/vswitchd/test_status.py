@@ -1,8 +1,8 @@
 from datapath.provider import VportSpec
 from tests.kit.switch import NOTHING, Rows, Switch
 from vswitchd.config.desired import DesiredBridge, DesiredInterface
-from vswitchd.datapaths import Failure
 from vswitchd.plan import Actual, ActualDatapath, AddPort, CreateDatapath
+from vswitchd.retries import Failure
 from vswitchd.status.interface import interface_error
 from vswitchd.status.observation import stable_mac
 
