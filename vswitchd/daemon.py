@@ -194,7 +194,7 @@ class Daemon:
     async def _revalidate(self) -> None:
         while True:
             started = time.monotonic()
-            for type_ in list(self.reconciler.forwardings):
+            for type_ in [] if self.reconciler.tuning.paused else list(self.reconciler.forwardings):
                 try:
                     self.reconciler.revalidate(type_, time.monotonic())
                 except DatapathError as error:

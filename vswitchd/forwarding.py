@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+from datapath.packet.flowkey import FlowKey
 from datapath.provider import FlowDel, FlowPut, Operation
+from switching.exact import exact
 from switching.mac_table import MacTable
 from switching.state import State
 from switching.switch import Switch, SwitchPort
@@ -41,6 +43,7 @@ class Forwarding:
     flow_limit: int = DEFAULT_FLOW_LIMIT
     max_idle: float = 10.0
     upcalls: int = 0  # packets that were decided here
+    megaflows: bool = True  # flows match no more of a packet than was looked at
 
 
 def set_switch(forwarding: Forwarding, switch: Switch, bridges: Iterable[DesiredBridge]) -> None:
@@ -82,11 +85,17 @@ def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int)
             forwarding.state.bonds[bond].loads[index] += octets
 
 
+def decide(forwarding: Forwarding, key: FlowKey) -> Decision:
+    """Translate, into a flow that matches this packet's like alone where megaflows are off."""
+    decision = xlate(key, forwarding.switch, forwarding.state)
+    return decision if forwarding.megaflows else decision._replace(mask=exact(key, decision.mask))
+
+
 def translate_again(forwarding: Forwarding, records: Iterable[Record]) -> list[Operation]:
     """Decide flows anew, without side effects; return what changes in the datapath."""
     operations: list[Operation] = []
     for record in records:
-        decision = xlate(record.key, forwarding.switch, forwarding.state)
+        decision = decide(forwarding, record.key)
         if flow_id(record.key, decision.mask) != record.ufid:  # it looks at other fields now: another flow
             forwarding.book.remove(record.ufid)
             operations.append(FlowDel(record.ufid))

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
-from appctl import vlog
+from appctl import coverage, vlog
 from datapath.provider import DatapathError, Operation, Provider
 from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds, take_log, update_bonds
 from vswitchd.config.desired import Desired, DesiredInterface
@@ -18,6 +18,7 @@ from vswitchd.config.read import Memo, read_config
 from vswitchd.datapaths import Datapaths
 from vswitchd.devices import Devices
 from vswitchd.egress import Egress
+from vswitchd.figures import Figures, Tuning
 from vswitchd.forwarding import Forwarding, places_changed, set_switch
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
@@ -33,6 +34,8 @@ from vswitchd.status.switch import switch_columns
 
 ROUNDS = 3  # a port that was made may need an address; more than that is left for the next time
 log = vlog.module("bridge")
+RECONFIGURATIONS = coverage.counter("bridge_reconfigure")
+REVALIDATIONS = coverage.counter("revalidate")
 bond_log = vlog.module("bond")
 _REFUSED = {  # what is no interface's error
     DeletePort: "delete port",
@@ -55,6 +58,9 @@ class Reconciler:
         self.numbers: dict[str, BridgeNumbers] = {}  # by bridge
         self.retries = Retries()
         self.tell_changed: Callable[[], object] = lambda: None  # called when the database should say more
+        self.figures: dict[str, Figures] = {}  # of revalidation, by type of the datapath
+        self.tuning = Tuning()
+        self.since: dict[str, float] = {}  # when each bridge appeared
         self._watch = watch
         self._memo: Memo = {}
         self._devices = Devices(watch.ethtool) if watch else None
@@ -65,6 +71,7 @@ class Reconciler:
 
     def reconcile(self, tables: Tables, now: float) -> None:
         """Make the datapaths what the database says. DatapathError where one cannot even be looked at."""
+        RECONFIGURATIONS.count()
         self.desired = read_config(tables, self._memo)
         self.actual = self.datapaths.observe(self._watch)
         has_acted = False
@@ -76,6 +83,7 @@ class Reconciler:
                 break
             has_acted |= self._try(steps, now) < len(steps)
             self.actual = self.datapaths.observe(self._watch)
+        self.since = {b.name: self.since.get(b.name, now) for b in self.desired.bridges}
         before = self.numbers
         self.numbers = {
             bridge.name: assign(
@@ -159,8 +167,11 @@ class Reconciler:
         handle = self.datapaths.handles.get(type_)
         forwarding = self.forwardings.get(type_)
         if handle is not None and forwarding is not None:
-            dump = handle.flows(terse=True)
+            dump = handle.flows(terse=self.tuning.terse)
             self.run(type_, sweep(forwarding, dump, now, time.monotonic()))
+            figures = self.figures.setdefault(type_, Figures())
+            figures.note(len(forwarding.book), time.monotonic() - now)
+            REVALIDATIONS.count()
 
     def _switch_over(self, has_acted: bool, now: float) -> None:
         """Let packets be decided by the new configuration, and flows with them."""

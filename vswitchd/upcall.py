@@ -10,9 +10,8 @@ from collections.abc import Hashable, Iterable
 
 from datapath.provider import Execute, FlowPut, Operation, Upcall, UpcallKind
 from switching.state import carry_out
-from switching.xlate import xlate
 from vswitchd.flowbook import Record, flow_id
-from vswitchd.forwarding import Forwarding, count, places_changed
+from vswitchd.forwarding import Forwarding, count, decide, places_changed
 
 # A packet may have been on its way when its flow was put. Later than this, it is not there: put it anew.
 _SETTLED = 0.2  # seconds
@@ -34,7 +33,7 @@ def _handle_miss(
     forwarding: Forwarding, upcall: Upcall, now: float, operations: list[Operation]
 ) -> list[Hashable]:
     key = upcall.key
-    decision = xlate(key, forwarding.switch, forwarding.state)
+    decision = decide(forwarding, key)
     forwarding.upcalls += 1
     count(forwarding, decision, 1, len(upcall.packet))
     ufid = flow_id(key, decision.mask)

@@ -1,4 +1,4 @@
-"""ofproto/* and bridge/*: the bridges.
+"""ofproto/list: the bridges.
 
 Rule: a command reads the reconciler's state and prints it.
 """
@@ -13,11 +13,4 @@ def _ofproto_list(reconciler: Reconciler, _args: list[str]) -> str:
     return "".join(f"{name}\n" for name in sorted(names))
 
 
-def _bridge_reconnect(_reconciler: Reconciler, _args: list[str]) -> str:
-    return ""  # no bridge has a controller that it is connected to
-
-
-COMMANDS = (
-    ("ofproto/list", "", 0, 0, _ofproto_list),
-    ("bridge/reconnect", "[bridge]", 0, 1, _bridge_reconnect),
-)
+COMMANDS = (("ofproto/list", "", 0, 0, _ofproto_list),)

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from appctl import coverage
 from appctl.unixctl import CommandError, Commands
 from datapath.provider import Provider
 from dpctl import commands as dpctl
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
-from vswitchd.control import bond, dpif, fdb, ofproto, trace, upcall
+from vswitchd.control import bond, bridge, dpif, fdb, features, ofproto, trace, upcall
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 
 Handler = Callable[[Reconciler, list[str]], str]
 _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
     *fdb.COMMANDS,
+    *features.COMMANDS,
     *bond.COMMANDS,
+    *bridge.COMMANDS,
     *dpif.COMMANDS,
     *ofproto.COMMANDS,
     *trace.COMMANDS,
@@ -31,6 +34,7 @@ _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
 
 def register(commands: Commands, reconciler: Reconciler, providers: dict[str, Provider]) -> None:
     """Add the commands that look into the switch."""
+    coverage.register(commands)
     for name, usage, least, most, handler in _TABLE:
         commands.register(name, usage, least, most, partial(handler, reconciler))
     for name, command in dpctl.COMMANDS.items():
