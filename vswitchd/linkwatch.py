@@ -6,6 +6,8 @@ So what `links` holds then is exact, and costs nothing for devices that did not 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from datapath.ethtool import Ethtool
 from datapath.link import Link, LinkMonitor, Links
 from datapath.route import Routes
@@ -33,7 +35,7 @@ class LinkWatch:
         found = self._monitor.changes_nowait()
         if found.lost or not self._is_filled or len(found.names) > _DUMP_FROM:
             return self._read_all()
-        return frozenset(name for name in found.names if self._look_at(name))
+        return frozenset(changed for name in found.names for changed in self._look_at(name))
 
     def read_counters(self) -> None:
         """Read every device again: changes of counters are not reported. DatapathError."""
@@ -53,12 +55,15 @@ class LinkWatch:
         self._is_filled = True
         return frozenset(n for n in before.keys() | fresh.keys() if before.get(n) != fresh.get(n))
 
-    def _look_at(self, name: str) -> bool:
+    def _look_at(self, name: str) -> Iterator[str]:
+        """Take in one device; names those that became different: its own, and the one it bore before."""
         before, link = self.links.get(name), self.changer.find(name)
         if link is None:
             self.links.pop(name, None)
         else:
             for other in [n for n, old in self.links.items() if old.ifindex == link.ifindex and n != name]:
-                del self.links[other]  # it was renamed
+                del self.links[other]
+                yield other
             self.links[name] = link
-        return before != link
+        if before != link:
+            yield name

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
 
-from datapath.link import Links
+from datapath.link import Link, Links
 from datapath.netlink import attrs, message
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 from datapath.provider import DatapathError
@@ -101,6 +101,33 @@ def set_up(namespace: str, device: str, up: bool = True) -> None:
     """Switch a device on or off."""
     with inside(namespace), Links() as links:
         links.set_up(device, up)
+
+
+def device(namespace: str, name: str) -> Link | None:
+    """Look at a device."""
+    with inside(namespace), Links() as links:
+        return links.find(name)
+
+
+def rename(namespace: str, name: str, to: str) -> None:
+    """Give a device another name; it is up afterwards."""
+    _change(namespace, name, attrs.attr_text(3, to))
+    set_up(namespace, to)
+
+
+def move(namespace: str, name: str, to: str) -> None:
+    """Put a device into another namespace; it is up afterwards."""
+    with open(_PLACE / to) as target:
+        _change(namespace, name, attrs.attr_u32(28, target.fileno()))
+    set_up(to, name)
+
+
+def _change(namespace: str, name: str, attribute: bytes) -> None:
+    with inside(namespace), contextlib.closing(NetlinkSocket(NETLINK_ROUTE)) as link, Links() as links:
+        links.set_up(name, up=False)
+        found = links.find(name)
+        assert found
+        link.transact(_RTM_NEWLINK, 0, _IFINFO.pack(0, 0, found.ifindex, 0, 0) + attribute)
 
 
 def delete_device(namespace: str, device: str) -> None:

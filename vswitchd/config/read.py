@@ -7,7 +7,7 @@ are settled here: the first bridge that names a port has it, an interface that w
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import is_
+from operator import attrgetter, is_
 from typing import NamedTuple
 
 from datapath.provider import TUNNEL_KINDS
@@ -79,6 +79,7 @@ def _bridge(
     uuid: str, row: Row, tables: Tables, taken: dict[str, str], memo: Memo, warnings: list[str]
 ) -> DesiredBridge:
     name = rows.text(row, "name")
+    datapath_type = rows.text(row, "datapath_type") or "system"
     settings = rows.options(row, "other_config")
     ports: list[DesiredPort] = []
     for port_uuid in rows.texts(row, "ports"):
@@ -97,8 +98,13 @@ def _bridge(
     return DesiredBridge(
         uuid=uuid,
         name=name,
-        datapath_type=rows.text(row, "datapath_type") or "system",
-        ports=tuple(sorted(ports, key=lambda port: port.name)),
+        datapath_type=datapath_type,
+        ports=tuple(
+            sorted(
+                map(_made_by_the_kernel, ports) if datapath_type == "system" else ports,
+                key=attrgetter("name"),
+            )
+        ),
         hwaddr=_mac(settings.get("hwaddr", "")),
         datapath_id=_datapath_id(settings.get("datapath-id", "")),
         mac_ageing=float(rows.within(settings, "mac-aging-time", int(DEFAULT_AGEING), 15, 3600)),
@@ -106,6 +112,16 @@ def _bridge(
         forward_bpdu=settings.get("forward-bpdu") == "true",
         flood_vlans=rows.integers(row, "flood_vlans"),
         mirrors=read_mirrors(name, row, tables, warnings),
+    )
+
+
+def _made_by_the_kernel(port: DesiredPort) -> DesiredPort:
+    """Turn taps into internal ports: the module has no other device whose far end is the switch itself."""
+    if not any(interface.kind == "tap" for interface in port.interfaces):
+        return port
+    return replace(
+        port,
+        interfaces=tuple(replace(i, kind="internal") if i.kind == "tap" else i for i in port.interfaces),
     )
 
 

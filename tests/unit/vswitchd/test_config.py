@@ -134,3 +134,12 @@ def test_memory_of_ports_changes_nothing_of_what_is_read() -> None:
     assert read_config(rows.tables, memo) == read_config(rows.tables, memo) == read_config(rows.tables)
     rows.delete_port("br0", "p1")
     assert read_config(rows.tables, memo) == read_config(rows.tables)
+
+
+def test_a_tap_on_the_kernels_datapath_is_an_internal_port() -> None:
+    rows = Rows()
+    for bridge, type_ in (("br0", "system"), ("br1", "netdev")):
+        rows.add_bridge(bridge, type_)
+        rows.add_port(bridge, f"{bridge}-t", "tap")
+    assert [interface(rows, f"{bridge}-t").kind for bridge in ("br0", "br1")] == ["internal", "tap"]
+    assert interface(rows, "br0-t").type == "tap"
