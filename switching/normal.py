@@ -14,6 +14,7 @@ from switching.bonding import leave, lock_arp, refusal
 from switching.groups import RESERVED
 from switching.mac_table import Place
 from switching.mirroring import mirrored
+from switching.snooping import receivers
 from switching.state import Learned
 from switching.switch import SwitchBridge, SwitchPort
 from switching.vlan import Classified, Tags, carries, classify, describe_tags, tags_out
@@ -37,14 +38,30 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     frame = _admitted(walk, bridge, port, tags)
     if frame is None:
         return
-    if frame.vlan in bridge.flood_vlans:
-        _flood(walk, bridge, port, frame, depth)
-        return
-    _learn(walk, bridge, port, frame, key)
+    is_learning = frame.vlan not in bridge.flood_vlans
+    if is_learning:
+        _learn(walk, bridge, port, frame, key)
     if key.eth_dst & MULTICAST:
+        _spread(walk, bridge, port, frame, depth)
+    elif is_learning:
+        _forward(walk, bridge, port, frame, depth)
+    else:
+        _flood(walk, bridge, port, frame, depth)
+
+
+def _spread(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, depth: int) -> None:
+    """Send a packet to a group address to those that want it, where that is known."""
+    wanted = receivers(walk, bridge.snooping, port, frame) if bridge.snooping is not None else None
+    if wanted is None:
         _flood(walk, bridge, port, frame, depth)
         return
-    to = port if key.eth_dst == key.eth_src else _look_up(walk, bridge, frame)
+    for to in wanted:
+        send(walk, port, to, frame, depth)
+
+
+def _forward(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, depth: int) -> None:
+    """Send a packet to a station towards where it was last heard of."""
+    to = port if walk.key.eth_dst == walk.key.eth_src else _look_up(walk, bridge, frame)
     if to is None:
         _flood(walk, bridge, port, frame, depth)
     elif to is not port:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from datapath.packet.flowkey import FlowKey
 from switching.bond import recirc_id_of
+from switching.group_table import Snooping
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig, TunnelMatch, candidates, match_of
 from switching.vlan import DEFAULT_LIMIT, PortVlan
@@ -47,6 +48,7 @@ class SwitchBridge:
     flood_vlans: frozenset[int] = frozenset()  # VLANs in which nothing is learned
     mirrors: tuple[Mirror, ...] = ()
     mirror_ports: frozenset[str] = frozenset()  # ports that nothing but mirrored packets leaves by
+    snooping: Snooping | None = None  # of multicast
     has_slb: bool = False  # a bond of it balances by source
 
 

@@ -51,23 +51,34 @@ class Walk:
             "effects",
             "extra",
             "inputs",
+            "is_slow",
             "key",
             "mirrors",
             "outputs",
+            "packet",
             "places",
             "report",
         ),
         *("served", "state", "switch"),
     )
 
-    def __init__(self, key: FlowKey, switch: Switch, state: State, report: Report | None = None) -> None:
+    def __init__(
+        self,
+        key: FlowKey,
+        switch: Switch,
+        state: State,
+        report: Report | None = None,
+        packet: bytes = b"",
+    ) -> None:
         self.key = key
+        self.packet = packet  # as it came, where it is at hand
         self.switch = switch
         self.state = state
         self.report = report  # where somebody wants to know
         self.before: list[Action] = []  # what is done to the packet before any copy of it leaves
         self.deliveries: list[Delivery] = []  # in the order in which they are sent
         self.effects: list[Effect] = []
+        self.is_slow = False  # the next packet like this one has to be decided by itself
         self.places: list[Hashable] = []  # what of the state was asked for
         self.inputs: list[str] = []  # ports by which the packet came in, patch ports included
         self.outputs: list[str] = []  # ports to which a copy went, patch ports included

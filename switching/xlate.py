@@ -39,16 +39,23 @@ class Decision(NamedTuple):
     outputs: tuple[str, ...]  # the ports to which a copy went, patch ports included
     mirrors: tuple[str, ...] = ()  # UUIDs of the mirrors that took the packet
     buckets: tuple[Bucket, ...] = ()  # of bonds, by which a copy went
+    is_slow: bool = False  # the next packet like this one has to be decided by itself: no flow for it
 
 
 def xlate(
-    key: FlowKey, switch: Switch, state: State, report: Report | None = None, port: SwitchPort | None = None
+    key: FlowKey,
+    switch: Switch,
+    state: State,
+    report: Report | None = None,
+    port: SwitchPort | None = None,
+    packet: bytes = b"",
 ) -> Decision:
     """Translate. `state` has a MacTable for each bridge; `report` is told of what is decided.
 
-    A packet that did not come from the datapath comes in by `port`, a patch port for instance.
+    A packet that did not come from the datapath comes in by `port`, a patch port for instance. What the key
+    does not tell of a packet is taken from `packet`, where it is given.
     """
-    walk = Walk(key, switch, state, report)
+    walk = Walk(key, switch, state, report, packet)
     bond = switch.by_recirc.get(key.recirc_id) if key.recirc_id else None
     port = bond or port or switch.input_port(key)
     if report is not None:
@@ -70,6 +77,7 @@ def xlate(
         tuple(walk.outputs),
         tuple(walk.mirrors),
         tuple(walk.buckets),
+        walk.is_slow,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datapath.packet.flowkey import FlowKey
 from datapath.provider import FlowDel, FlowPut, Operation
 from switching.exact import exact
+from switching.group_table import GroupTable
 from switching.mac_table import MacTable
 from switching.state import State
 from switching.switch import Switch, SwitchPort
@@ -60,8 +61,23 @@ def set_switch(forwarding: Forwarding, switch: Switch, bridges: Iterable[Desired
                 and before.bridges[bridge.name].flood_vlans != picture.flood_vlans
             ):
                 table.flush()
+    _set_groups(forwarding.state.groups, switch)
     for gone in forwarding.state.tables.keys() - switch.bridges.keys():
         del forwarding.state.tables[gone]
+
+
+def _set_groups(groups: dict[str, GroupTable], switch: Switch) -> None:
+    """Keep a table for each bridge that snoops."""
+    for bridge in switch.bridges.values():
+        if bridge.snooping is None:
+            groups.pop(bridge.name, None)
+            continue
+        table = groups.setdefault(bridge.name, GroupTable(bridge.name))
+        table.ageing = bridge.snooping.ageing
+        table.set_size(bridge.snooping.size)
+        table.keep_ports(frozenset(port.name for port in bridge.ports) - bridge.snooping.flood_ports)
+    for gone in groups.keys() - switch.bridges.keys():
+        del groups[gone]
 
 
 def _stays(port: SwitchPort, before: Switch) -> bool:
@@ -85,9 +101,9 @@ def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int)
             forwarding.state.bonds[bond].loads[index] += octets
 
 
-def decide(forwarding: Forwarding, key: FlowKey) -> Decision:
+def decide(forwarding: Forwarding, key: FlowKey, packet: bytes = b"") -> Decision:
     """Translate, into a flow that matches this packet's like alone where megaflows are off."""
-    decision = xlate(key, forwarding.switch, forwarding.state)
+    decision = xlate(key, forwarding.switch, forwarding.state, packet=packet)
     return decision if forwarding.megaflows else decision._replace(mask=exact(key, decision.mask))
 
 
@@ -96,7 +112,7 @@ def translate_again(forwarding: Forwarding, records: Iterable[Record]) -> list[O
     operations: list[Operation] = []
     for record in records:
         decision = decide(forwarding, record.key)
-        if flow_id(record.key, decision.mask) != record.ufid:  # it looks at other fields now: another flow
+        if decision.is_slow or flow_id(record.key, decision.mask) != record.ufid:
             forwarding.book.remove(record.ufid)
             operations.append(FlowDel(record.ufid))
             continue

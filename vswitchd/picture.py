@@ -45,6 +45,7 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
                 bridge.flood_vlans,
                 bridge.mirrors,
                 frozenset(mirror.to.port for mirror in bridge.mirrors if mirror.to.port),
+                bridge.snooping,
                 any(port.bond and port.bond.mode is BondMode.BALANCE_SLB for port in bridge.ports),
             )
     return {type_: Switch(found, desired.vlan_limit) for type_, found in bridges.items()}

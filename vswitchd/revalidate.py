@@ -56,7 +56,7 @@ def adopt(forwarding: Forwarding, flows: Iterable[Flow], now: float) -> list[Ope
     operations: list[Operation] = []
     for flow in found:
         decision = xlate(flow.key, forwarding.switch, forwarding.state)
-        if flow_id(flow.key, decision.mask) != flow.ufid:
+        if decision.is_slow or flow_id(flow.key, decision.mask) != flow.ufid:
             operations.append(FlowDel(flow.ufid))
             continue
         record = Record(flow.ufid, flow.key, b"", decision, now)

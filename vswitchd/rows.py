@@ -20,7 +20,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "Bridge": (
         *("name", "datapath_type", "ports", "other_config", "flood_vlans", "datapath_id"),
-        *("datapath_version", "mirrors"),
+        *("datapath_version", "mirrors", "mcast_snooping_enable"),
     ),
     "Port": (
         *("name", "interfaces", "tag", "trunks", "vlan_mode", "cvlans", "other_config", "protected"),
@@ -39,7 +39,8 @@ TABLES: dict[str, tuple[str, ...]] = {
 # The columns of TABLES that decide what the switch shall be; the others it writes itself.
 CONFIGURATION: dict[str, frozenset[str]] = {
     "Open_vSwitch": frozenset(("bridges", "next_cfg", "other_config")),
-    "Bridge": frozenset(("name", "datapath_type", "ports", "other_config", "flood_vlans", "mirrors")),
+    "Bridge": frozenset(("name", "datapath_type", "ports", "other_config", "flood_vlans", "mirrors"))
+    | {"mcast_snooping_enable"},
     "Port": frozenset(TABLES["Port"]) - {"bond_active_slave"},
     "Mirror": frozenset(TABLES["Mirror"]) - {"statistics"},
     "Interface": frozenset(("name", "type", "options", "ofport_request", "mac", "mtu_request")),

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable
 
 from datapath.provider import Execute, FlowPut, Operation, Upcall, UpcallKind
 from switching.state import carry_out
+from switching.xlate import Decision
 from vswitchd.flowbook import Record, flow_id
 from vswitchd.forwarding import Forwarding, count, decide, places_changed
 
@@ -33,15 +34,23 @@ def _handle_miss(
     forwarding: Forwarding, upcall: Upcall, now: float, operations: list[Operation]
 ) -> list[Hashable]:
     key = upcall.key
-    decision = decide(forwarding, key)
+    decision = decide(forwarding, key, upcall.packet)
     forwarding.upcalls += 1
     count(forwarding, decision, 1, len(upcall.packet))
+    if not decision.is_slow:
+        _install(forwarding, upcall, decision, now, operations)
+    if decision.actions:
+        operations.append(Execute(upcall.packet, key, decision.actions, upcall.wire_key, upcall.hash))
+    return carry_out(forwarding.state, decision.effects, now)
+
+
+def _install(
+    forwarding: Forwarding, upcall: Upcall, decision: Decision, now: float, operations: list[Operation]
+) -> None:
+    key = upcall.key
     ufid = flow_id(key, decision.mask)
     known = forwarding.book.get(ufid)
     settled = known is not None and now - known.installed <= _SETTLED
     if not settled and (known is not None or len(forwarding.book) < forwarding.flow_limit):
         forwarding.book.add(Record(ufid, key, upcall.wire_key, decision, now))
         operations.append(FlowPut(ufid, key, decision.mask, decision.actions, upcall.wire_key))
-    if decision.actions:
-        operations.append(Execute(upcall.packet, key, decision.actions, upcall.wire_key, upcall.hash))
-    return carry_out(forwarding.state, decision.effects, now)

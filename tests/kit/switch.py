@@ -41,6 +41,7 @@ _DEFAULTS: dict[str, Defaults] = {
         "ports": NOTHING,
         "other_config": {},
         "flood_vlans": NOTHING,
+        "mcast_snooping_enable": False,
         "datapath_id": NOTHING,
         "datapath_version": "",
         "mirrors": NOTHING,

@@ -5,14 +5,17 @@ from hypothesis import strategies as st
 
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
 from switching.bond import Bond, BondConfig, BondMode, LacpStatus, recirc_id_of
+from switching.group_table import GroupTable, Snooping
 from switching.mac_table import MacTable, Place
+from switching.membership import V4_MAPPED
 from switching.state import State
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from switching.tunnel import INHERIT, TunnelConfig
 from switching.vlan import PortVlan, VlanMode
 from switching.xlate import xlate
 
-STATIONS = (0x0200_0000_000A, 0x0200_0000_000B, 0xFFFF_FFFF_FFFF, 0x0180_C200_0000)
+STATIONS = (0x0200_0000_000A, 0x0200_0000_000B, 0xFFFF_FFFF_FFFF, 0x0180_C200_0000, 0x0100_5E01_0101)
+GROUPS = (0xEF01_0101, 0xE000_0001, 0xFF02 << 112 | 1, 0xFF05 << 112 | 1)
 VLANS = st.builds(
     PortVlan,
     st.sampled_from(VlanMode),
@@ -60,11 +63,16 @@ KEYS = st.builds(
     cvlan_tpid=st.just(0x8100),
     cvlan_tci=st.sampled_from([0, VLAN_PRESENT | 5, VLAN_PRESENT | 6]),
     ip_src=st.integers(0, 3),
-    ip_proto=st.sampled_from([6, 17]),
+    ip_dst=st.sampled_from(GROUPS),
+    ip_proto=st.sampled_from([2, 6, 17, 58]),
     ip_tos=st.integers(0, 255),
     ip_ttl=st.integers(0, 255),
     ip_frag=st.integers(0, 2),
-    tp_src=st.integers(0, 65535),
+    tp_src=st.sampled_from([0, 130, 131, 135, 65535]),
+)
+PORT_NAMES = st.frozensets(st.sampled_from(["p1", "p2", "p3", "p4", "bond0"]), max_size=2)
+SNOOPINGS = st.none() | st.builds(
+    Snooping, flood_unregistered=st.booleans(), flood_ports=PORT_NAMES, report_ports=PORT_NAMES
 )
 
 
@@ -85,11 +93,27 @@ def switches(draw: st.DrawFn) -> tuple[Switch, State]:
             bond.lacp_status = LacpStatus.NEGOTIATED
         state.arp_locks = dict.fromkeys(draw(LOCKS), 9.0)
     has_slb = config is not None and config.mode is BondMode.BALANCE_SLB
-    return Switch({"br0": SwitchBridge("br0", tuple(ports), draw(st.booleans()), has_slb=has_slb)}), state
+    if (snooping := draw(SNOOPINGS)) is not None:
+        state.groups["br0"] = draw(group_tables())
+    bridge = SwitchBridge("br0", tuple(ports), draw(st.booleans()), snooping=snooping, has_slb=has_slb)
+    return Switch({"br0": bridge}, draw(st.sampled_from([1, 2]))), state
+
+
+@st.composite
+def group_tables(draw: st.DrawFn) -> GroupTable:
+    table = GroupTable("br0")
+    for vlan in (0, 5):
+        for port in draw(PORT_NAMES):
+            table.join(vlan, draw(st.sampled_from([V4_MAPPED | GROUPS[0], GROUPS[3]])), port, 0.0)
+        for port in draw(PORT_NAMES):
+            table.query(vlan, port, 0.0)
+    return table
 
 
 def possible(key: FlowKey, switch: Switch) -> FlowKey:
-    """Give the key of a packet from a tunnel's port an outer header, and that of another packet none."""
+    """Give the key of a packet from a tunnel's port an outer header, and that of another none; widths fit."""
+    if key.eth_type != 0x86DD:
+        key = key._replace(ip_dst=key.ip_dst & 0xFFFF_FFFF)
     tunnel = key.in_port < 5 and switch.by_name[f"p{key.in_port}"].tunnel
     none = {"tun_proto": 0, "tun_id": 0, "tun_src": 0, "tun_dst": 0, "tun_tos": 0}
     return key._replace(tun_proto=2) if tunnel else key._replace(**none)
@@ -109,3 +133,16 @@ def test_decision_holds_for_all_packets_that_agree_under_the_mask(
     decision = xlate(key, switch, state)
     mixed = FlowKey._make((k & m) | (o & ~m) for k, o, m in zip(key, other, decision.mask, strict=True))
     assert xlate(possible(mixed, switch), switch, state) == decision
+
+
+@given(KEYS)
+def test_features_that_are_off_look_at_nothing(key: FlowKey) -> None:
+    vlans = [PortVlan(), PortVlan(VlanMode.ACCESS, 5), PortVlan(VlanMode.DOT1Q_TUNNEL, 5), PortVlan()]
+    ports = [SwitchPort("br0", f"p{n}", n, n, vlan) for n, vlan in enumerate(vlans, 1)]
+    switch = Switch({"br0": SwitchBridge("br0", tuple(ports))})
+    key = possible(key._replace(in_port=key.in_port % 4 + 1, recirc_id=0), switch)
+    mask = xlate(key, switch, State({"br0": MacTable("br0")})).mask
+    assert {name for name, bits in mask._asdict().items() if bits} <= {
+        *("recirc_id", "in_port", "eth_src", "eth_dst", "eth_type", "ip_frag"),
+        *("vlan_tpid", "vlan_tci", "cvlan_tpid", "cvlan_tci"),
+    }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from datapath.provider import VportSpec, tunnel_vport_name
 from switching.bond import BondConfig
+from switching.group_table import Snooping
 from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
@@ -72,6 +73,7 @@ class DesiredBridge:
     mac_table_size: int = DEFAULT_SIZE
     forward_bpdu: bool = False
     flood_vlans: frozenset[int] = frozenset()
+    snooping: Snooping | None = None
     mirrors: tuple[Mirror, ...] = ()
 
     def interfaces(self) -> Iterator[DesiredInterface]:

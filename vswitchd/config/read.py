@@ -17,6 +17,7 @@ from vswitchd import rows
 from vswitchd.config.bond import read_bond
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.config.mirror import read_mirrors
+from vswitchd.config.snooping import read_snooping
 from vswitchd.config.tunnel_claims import settle_tunnels
 from vswitchd.config.tunnel_options import parse_tunnel_options
 from vswitchd.config.vlan import read_vlan, read_vlan_limit
@@ -111,6 +112,7 @@ def _bridge(
         mac_table_size=rows.within(settings, "mac-table-size", DEFAULT_SIZE, 10, 1_000_000),
         forward_bpdu=settings.get("forward-bpdu") == "true",
         flood_vlans=rows.integers(row, "flood_vlans"),
+        snooping=read_snooping(row, tables),
         mirrors=read_mirrors(name, row, tables, warnings),
     )
 

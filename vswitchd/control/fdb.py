@@ -9,9 +9,9 @@ import time
 
 from appctl.unixctl import CommandError
 from switching.mac_table import MacTable
-from switching.switch import LOCAL_OFPORT, Switch
+from switching.switch import Switch
 from vswitchd.control.targets import chosen_bridges, find_bridge, tell_changed
-from vswitchd.control.text import format_mac
+from vswitchd.control.text import format_mac, format_port_number
 from vswitchd.reconciler import Reconciler
 
 
@@ -72,8 +72,7 @@ def format_fdb(table: MacTable, switch: Switch, now: float) -> str:
     """fdb/show: the stations of a bridge."""
     lines = [" port  VLAN  MAC                Age"]
     for vlan, mac, entry in table.entries():
-        port = switch.by_name.get(entry.port)
-        number = "?" if port is None else "LOCAL" if port.ofport == LOCAL_OFPORT else str(port.ofport)
+        number = format_port_number(switch, entry.port)
         age = "static" if entry.static else f"{int(now - entry.used):3d}"
         lines.append(f"{number:>5}  {vlan:4d}  {format_mac(mac)}  {age}")
     return "\n".join(lines) + "\n"

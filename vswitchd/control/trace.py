@@ -59,7 +59,7 @@ def _trace(reconciler: Reconciler, args: list[str]) -> str:
         packet = _Packet(packet.target, key, packet.port, packet.in_port)
     report = Report()
     forwarding = packet.target.forwarding
-    decision = xlate(packet.key, forwarding.switch, forwarding.state, report, packet.port)
+    decision = xlate(packet.key, forwarding.switch, forwarding.state, report, packet.port, frame or b"")
     text = _format(reconciler, packet, decision, report, named="--names" in args)
     if generate or frame is not None:
         changed = carry_out(forwarding.state, decision.effects, time.monotonic())
