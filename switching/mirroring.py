@@ -18,19 +18,28 @@ from switching.walk import Copy, Walk
 
 
 def mirrored(
-    walk: Walk, bridge: SwitchBridge, port: SwitchPort, tags: Tags, *, arriving: bool
+    walk: Walk, bridge: SwitchBridge, origin: SwitchPort, port: SwitchPort, tags: Tags
 ) -> Iterator[Copy]:
-    """Yield the copies of a packet that passes a port of a bridge with these tags."""
+    """Yield the copies of a packet that passes a port with these tags, having come in by `origin`.
+
+    Protected ports send nothing to each other, copies neither.
+    """
     frame = classify(port.vlan, tags)
     if frame is None:
         return
-    choice = choose(bridge.mirrors, port.name, frame.vlan, walk.served, arriving=arriving)
+    choice = choose(bridge.mirrors, port.name, frame.vlan, walk.served, arriving=port is origin)
     walk.mirrors += choice.taking
     for mirror in choice.sending:
-        if mirror.to.port:
-            yield from _to_port(walk, bridge, mirror, frame)
-        elif walk.key.eth_dst not in RESERVED:
-            yield from _to_vlan(bridge, mirror, frame)
+        for copy in _copies(walk, bridge, mirror, frame):
+            if not (origin.protected and copy.port.protected):
+                yield copy
+
+
+def _copies(walk: Walk, bridge: SwitchBridge, mirror: Mirror, frame: Classified) -> Iterator[Copy]:
+    if mirror.to.port:
+        yield from _to_port(walk, bridge, mirror, frame)
+    elif walk.key.eth_dst not in RESERVED:
+        yield from _to_vlan(bridge, mirror, frame)
 
 
 def _to_port(walk: Walk, bridge: SwitchBridge, mirror: Mirror, frame: Classified) -> Iterator[Copy]:

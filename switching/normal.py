@@ -33,7 +33,7 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
         if port.name in bridge.mirror_ports:
             walk.say("the port is kept for mirrored packets: dropped")
             return
-        for copy in mirrored(walk, bridge, port, tags, arriving=True):
+        for copy in mirrored(walk, bridge, port, port, tags):
             deliver(walk, depth, *copy)
     frame = _admitted(walk, bridge, port, tags)
     if frame is None:
@@ -124,7 +124,7 @@ def send(walk: Walk, port: SwitchPort, to: SwitchPort, frame: Classified, depth:
     deliver(walk, depth, to, tags)
     bridge = walk.switch.bridges[to.bridge]
     if bridge.mirrors:
-        for copy in mirrored(walk, bridge, to, tags, arriving=False):
+        for copy in mirrored(walk, bridge, port, to, tags):
             deliver(walk, depth, *copy)
 
 

@@ -37,12 +37,21 @@ class PortSetup:
 
 
 @dataclass(frozen=True)
+class MirrorSetup:
+    """A mirror: columns of its row, ports by their names."""
+
+    name: str
+    columns: Columns
+
+
+@dataclass(frozen=True)
 class Setup:
     """Bridges with their ports, and columns of the other tables."""
 
     bridges: Mapping[str, tuple[PortSetup, ...]]
     bridge_columns: Columns = field(default_factory=dict)  # of every bridge
     settings: Mapping[str, str] = field(default_factory=dict)  # of Open_vSwitch.other_config
+    mirrors: Mapping[str, tuple[MirrorSetup, ...]] = field(default_factory=dict)  # of each bridge
 
     def devices(self) -> list[str]:
         """Name the ports that frames can come in by."""
@@ -61,6 +70,8 @@ def in_memory(setup: Setup) -> Switch:
             options = {"peer": port.peer} if port.peer else {}
             kind = "patch" if port.peer else ""
             rows.add_port(bridge, port.name, kind, options, **port.columns)
+        for mirror in setup.mirrors.get(bridge, ()):
+            rows.add_mirror(bridge, mirror.name, **mirror.columns)
     switch = Switch(rows)
     switch.reconcile()
     return switch
@@ -95,6 +106,8 @@ class CDummy:
             for port in ports:
                 commands.append(["add-port", bridge, port.name, *_columns(port.columns)])
                 commands.append(["set", "Interface", port.name, *self._interface(port)])
+            for mirror in setup.mirrors.get(bridge, ()):
+                commands += _mirror(bridge, mirror)
         self._vsctl(commands)
         try:
             yield self
@@ -174,6 +187,19 @@ def _columns(columns: Columns) -> list[str]:
         else:
             words.append(f"{name}={str(value).lower() if isinstance(value, bool) else value}")
     return words
+
+
+def _mirror(bridge: str, mirror: MirrorSetup) -> list[list[str]]:
+    """Return commands that make a mirror, whose ports are referred to by identifiers."""
+    columns, names = dict(mirror.columns), set[str]()
+    for column in columns.keys() & {"select_src_port", "select_dst_port", "output_port"}:
+        ports = columns[column]
+        assert isinstance(ports, frozenset)
+        names |= {str(port) for port in ports}
+        columns[column] = frozenset(f"@{mirror.name}-{port}" for port in ports)
+    found = [[f"--id=@{mirror.name}-{name}", "get", "Port", name] for name in sorted(names)]
+    made = [f"--id=@{mirror.name}", "create", "Mirror", f"name={mirror.name}", *_columns(columns)]
+    return [*found, made, ["add", "Bridge", bridge, "mirrors", f"@{mirror.name}"]]
 
 
 def _settings(column: str, settings: dict[str, str]) -> list[str]:

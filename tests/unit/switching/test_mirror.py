@@ -1,5 +1,7 @@
 """Mirrors: which packets they take, as what, and where to."""
 
+from dataclasses import replace
+
 from datapath.actions import Output, PopVlan, PushVlan, Trunc
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
 from switching.mac_table import MacTable
@@ -97,6 +99,11 @@ def test_a_copy_is_not_mirrored_again() -> None:
     decision = decide(bridge(port(1), port(2), port(4), mirrors=(rspan, span)), known={B: "p2"})
     tag = PushVlan(0x8100, VLAN_PRESENT | 55)
     assert decision.actions == (tag, Output(1), Output(2), PopVlan(), Output(4), Output(2))
+
+
+def test_copies_from_a_protected_port_do_not_reach_another() -> None:
+    first, last = replace(port(1), protected=True), replace(port(4), protected=True)
+    assert decide(bridge(first, port(2), last, mirrors=(SELECT_ALL,))).actions == (Output(2),)
 
 
 def test_two_mirrors_of_one_destination_both_count_and_send_once() -> None:
