@@ -32,7 +32,15 @@ from appctl.client import CommandRefused, call
 from datapath.packet.build import ethernet, vlan_tag
 from tests.kit import namespace as ns
 from tests.kit import netns, peers
-from tests.kit.peers import Daemon, PeerError, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
+from tests.kit.peers import (
+    Daemon,
+    Home,
+    PeerError,
+    c_ovsdb_server,
+    c_vswitchd,
+    our_ovsdb_server,
+    our_vswitchd,
+)
 from tests.kit.wire import Wire, read_capture
 from vsctl.cli import main as vsctl
 
@@ -55,9 +63,9 @@ class Side:
         """As in Bridge.datapath_type."""
         return "system" if self.is_kernel else "netdev"
 
-    def server(self) -> AbstractContextManager[Daemon]:
-        """Start its ovsdb-server."""
-        return our_ovsdb_server() if self.is_ours else c_ovsdb_server()
+    def server(self, place: Home | None = None) -> AbstractContextManager[Daemon]:
+        """Start its ovsdb-server, on the database of `place` where that has one."""
+        return our_ovsdb_server(place) if self.is_ours else c_ovsdb_server(place)
 
     def vswitchd(self, server: Daemon) -> AbstractContextManager[Daemon]:
         """Start its ovs-vswitchd."""
@@ -154,6 +162,7 @@ class FeatureLab:
     namespace: str  # the switch's
     server: Daemon
     switch: Daemon
+    daemons: ExitStack  # what is entered there ends with the session
     hosts: dict[str, Host] = field(default_factory=dict)
 
     @property
@@ -262,7 +271,7 @@ def switch_of(side: Side) -> Iterator[FeatureLab]:
         with netns.inside(namespace):
             server = stack.enter_context(side.server())
             switch = stack.enter_context(side.vswitchd(server))
-        lab = FeatureLab(side, namespace, server, switch)
+        lab = FeatureLab(side, namespace, server, switch, stack)
         lab.vsctl("init")
         yield lab
 

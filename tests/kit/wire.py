@@ -43,7 +43,12 @@ class Wire:
     def send(self, *frames: bytes) -> None:
         """Send frames."""
         for frame in frames:
-            self._socket.send(frame)
+            try:
+                self._socket.send(frame)
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:  # told once after the device was switched off
+                    raise
+                self._socket.send(frame)
 
     def received(self, count: int = 1, timeout: float = 2.0) -> list[bytes]:
         """Take what has come in: as soon as there are so many frames, or fewer when the time is up."""
