@@ -143,6 +143,7 @@ TUNNEL_FIELDS: Final[dict[int, tuple[Field, ...]]] = {
     ),
 }
 _PORT = v.decimal(32)
+_CT_STATE = v.hexa(32)
 HEADERS: Final = {
     header.name: header for header in (*_BEFORE, *_AFTER_PORT, *_AFTER_STATE, _ETHERNET, *_INNER)
 }
@@ -177,11 +178,13 @@ def format_key(key: FlowKey, mask: FlowKey, *, verbose: bool = False, names: Por
     if key.tun_proto:
         parts.append(f"tunnel({_format_tunnel(key, mask, verbose=verbose)})")
     if mask.in_port or verbose:
-        name = (names or {}).get(key.in_port)
+        name = (names or {}).get(key.in_port) if mask.in_port & _PORT.ones == _PORT.ones else None
         parts.append(f"in_port({name or _PORT.format_masked(key.in_port, mask.in_port & _PORT.ones)})")
     for header in _AFTER_PORT:
         parts += _format_header(header, key, mask, verbose=verbose)
-    if mask.ct_state or verbose:
+    if verbose:
+        parts.append(f"ct_state({_CT_STATE.format_masked(key.ct_state, mask.ct_state & _CT_STATE.ones)})")
+    elif mask.ct_state:
         parts.append(f"ct_state({v.format_flags(key.ct_state, mask.ct_state, v.CT_STATE)})")
     for header in _AFTER_STATE:
         parts += _format_header(header, key, mask, verbose=verbose)

@@ -101,8 +101,10 @@ COMMANDS: dict[str, Command] = {
     "ipf-set-min-frag": Command(*unsupported.COMMANDS["ipf-set-min-frag"]),
     "ipf-set-max-nfrags": Command(*unsupported.COMMANDS["ipf-set-max-nfrags"]),
     "ipf-get-status": Command(*unsupported.COMMANDS["ipf-get-status"]),
+    "help": Command("", 0, _MANY, _list_commands),
     "list-commands": Command("", 0, _MANY, _list_commands),
     "parse-actions": Command("actions", 1, _MANY, _parse_actions),
+    "normalize-actions": Command("actions", 2, _MANY, _later("normalize", "normalize_actions")),
 }
 
 

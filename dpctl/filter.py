@@ -80,21 +80,36 @@ def parse_filter(text: str, ports: Mapping[str, int]) -> tuple[FlowKey, FlowKey]
             values |= _PROTOCOLS[name]
             masks |= {attribute: _EXACT[attribute] for attribute in _PROTOCOLS[name]}
             continue
-        if not equals or name not in _FIELDS:
-            raise OdpTextError(item)
+        if name not in _FIELDS:
+            raise OdpTextError(item, f"unknown field {name}")
         attribute, kind = _FIELDS[name]
         if name == "in_port" and value in ports:
             values[attribute], masks[attribute] = ports[value], kind.ones
         else:
-            values[attribute], masks[attribute] = _masked(kind, value)
+            values[attribute], masks[attribute] = _masked(name, kind, value)
         if name == "dl_vlan":
             values[attribute] |= VLAN_PRESENT
             masks[attribute] |= VLAN_PRESENT
     return NO_FIELDS._replace(**values), NO_FIELDS._replace(**masks)
 
 
-def _masked(kind: Kind, text: str) -> tuple[int, int]:
+def _masked(name: str, kind: Kind, text: str) -> tuple[int, int]:
     """Read a value with a mask, which for an IP address may be a prefix length."""
+    try:
+        return _parse_masked(kind, text)
+    except OdpTextError:
+        reason = _REASONS.get(kind, f"bad syntax for {name} value")
+        raise OdpTextError(text, f"bad value for {name} ({text}: {reason})") from None
+
+
+_REASONS: Final = {
+    v.MAC: "invalid Ethernet address",
+    v.IPV4: "invalid IP address",
+    v.IPV6: "invalid IPv6 address",
+}
+
+
+def _parse_masked(kind: Kind, text: str) -> tuple[int, int]:
     value, slash, length = text.partition("/")
     if kind in (v.IPV4, v.IPV6) and slash and length.isdigit() and int(length) <= kind.bits:
         return kind.parse_masked(value)[0], kind.ones ^ (kind.ones >> int(length))

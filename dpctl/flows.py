@@ -66,10 +66,12 @@ def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
 
 
 def _parse_filter(word: str, ports: dict[str, int]) -> tuple[FlowKey, FlowKey]:
+    text = word.removeprefix("filter=")
     try:
-        return parse_filter(word.removeprefix("filter="), ports)
+        return parse_filter(text, ports)
     except OdpTextError as error:
-        raise DpctlError(because(f"Failed to parse filter ({error})", errno.EINVAL)) from None
+        reason = error.why if error.why.startswith(("unknown field", "bad value")) else str(error)
+        raise DpctlError(f"Failed to parse filter ({text}: {reason})") from None
 
 
 def _overlaps(flow: Flow, key: FlowKey, mask: FlowKey) -> bool:
@@ -176,7 +178,7 @@ def _delete(datapath: Datapath, text: str, options: Options) -> str:
         stats = datapath.delete_flow(found.ufid) if found else None
     if stats is None:
         missing = because("deleting flow", errno.ENOENT)
-        raise DpctlError(missing if ufid else f"{missing}\nPerhaps you need to specify a UFID?")
+        raise DpctlError(missing, output="" if ufid else "Perhaps you need to specify a UFID?\n")
     return f"{format_stats(stats, time.monotonic())}\n" if options.statistics else ""
 
 

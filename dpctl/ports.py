@@ -115,7 +115,7 @@ def set_if(targets: Targets, options: Options, arguments: list[str]) -> str:
     with targets.open(targets.parse(arguments[0]), "opening datapath") as datapath:
         for argument in arguments[1:]:
             try:
-                _check_one(datapath, parse_interface(argument))
+                _check_one(datapath, parse_interface(argument), arguments[0])
             except DpctlError as error:
                 errors += error.messages
     if errors:
@@ -123,10 +123,10 @@ def set_if(targets: Targets, options: Options, arguments: list[str]) -> str:
     return ""
 
 
-def _check_one(datapath: Datapath, interface: Interface) -> None:
+def _check_one(datapath: Datapath, interface: Interface, written: str) -> None:
     port = datapath.port(interface.name)
     if port is None:
-        raise DpctlError(f"no port named {interface.name}")
+        raise DpctlError(because(f"{interface.name}: failed to query port in {written}", errno.ENODEV))
     if interface.kind not in (None, port.kind):
         raise DpctlError(f"{port.name}: can't change type from {port.kind} to {interface.kind}")
     if interface.port_no not in (None, port.port_no):

@@ -2,7 +2,17 @@
 
 import pytest
 
-from datapath.actions import Opaque, Output, PopVlan, PushVlan, Recirc, SetFields, SetTunnel, Userspace
+from datapath.actions import (
+    Opaque,
+    Output,
+    PopVlan,
+    PushNsh,
+    PushVlan,
+    Recirc,
+    SetFields,
+    SetTunnel,
+    Userspace,
+)
 from datapath.netlink import attrs, key_encode, uapi
 from datapath.netlink import openvswitch as ovs
 from datapath.netlink.action_codec import decode_actions, encode_actions
@@ -106,6 +116,15 @@ def test_actions_keep_their_order_and_their_meaning() -> None:
         Opaque(6, b"\1\2\3\4"),
     )
     assert decode_actions(encode_actions(actions)) == actions
+
+
+def test_a_service_header_is_pushed_in_the_attribute_of_its_key() -> None:
+    wire = bytes.fromhex(
+        "28001100 24001c00 0c000100003f0103000005ff 1400020000000001000000020000000300000004"
+    )
+    action = PushNsh(0, 63, 1, 3, 0x5FF, bytes.fromhex("00000001000000020000000300000004"))
+    assert decode_actions(wire) == (action,)
+    assert encode_actions((action,)) == wire
 
 
 def test_a_field_to_set_is_masked_in_its_value() -> None:

@@ -126,6 +126,13 @@ def test_a_verbose_key_shows_what_is_not_looked_at(text: str) -> None:
     assert format_key(key, mask, verbose=True, names=NAMES) == text
 
 
+def test_a_port_of_which_some_bits_are_looked_at_has_no_name() -> None:
+    mask = FlowKey(in_port=0xFFFF0000, ct_state=0x32, eth_type=0xFFFF)
+    text = format_key(FlowKey(in_port=1, ct_state=0x22, eth_type=0x1234), mask, verbose=True, names=NAMES)
+    assert "in_port(1/0xffff0000)" in text
+    assert "ct_state(0x22/0x32)" in text  # everything means numbers, too
+
+
 @pytest.mark.parametrize("text", ACTIONS)
 def test_actions_are_printed_as_ovs_dpctl_does(text: str) -> None:
     assert format_actions(parse_actions(text)) == text

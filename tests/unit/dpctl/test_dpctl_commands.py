@@ -128,3 +128,41 @@ def test_a_datapath_that_is_open_already_stays_open(targets: Targets) -> None:
 def test_one_bad_port_does_not_keep_the_others_out(targets: Targets) -> None:
     failure(targets, "add-if", "dp0", "p1,type=foo", "p2")
     assert "p2" in commands.run(targets, ["show"])
+
+
+@pytest.mark.parametrize(
+    ("actions", "lines"),
+    [
+        ("1,1,2", ["no vlan: no mpls: 1,1,2"]),
+        ("drop", ["no vlan: no mpls: drop"]),
+        ("push_vlan(vid=1,pcp=0),1,pop_vlan,2", ["no vlan: no mpls: 2", "vlan(vid=1,pcp=0): no mpls: 1"]),
+        (
+            "2,push_vlan(vid=1,pcp=3),1,push_vlan(vid=5,pcp=0),3,pop_vlan,4",
+            [
+                "no vlan: no mpls: 2",
+                "vlan(vid=5,pcp=0): vlan(vid=1,pcp=3): no mpls: 3",
+                "vlan(vid=1,pcp=3): no mpls: 1,4",
+            ],
+        ),
+        (
+            "push_mpls(label=5,tc=0,ttl=3,bos=1,eth_type=0x8847),x",
+            ["no vlan: mpls(label=5,tc=0,ttl=3): x"],
+        ),
+    ],
+)
+def test_actions_are_grouped_by_tags_and_labels(targets: Targets, actions: str, lines: list[str]) -> None:
+    answer = commands.run(targets, ["normalize-actions", KEY, actions, "x=7"])
+    assert answer.splitlines() == [f"input flow: {KEY}", *lines]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["foo", "1"], "odp_flow_key_from_string (syntax error at foo) (Invalid argument)"),
+        ([KEY, "foo"], "odp_actions_from_string (Invalid argument)"),
+        ([KEY, "1", "2"], "2: expected NAME=NUMBER"),
+        ([KEY], "'normalize-actions' command requires at least 2 arguments"),
+    ],
+)
+def test_what_cannot_be_grouped_is_refused(targets: Targets, words: list[str], text: str) -> None:
+    assert failure(targets, "normalize-actions", *words) == f"ovs-dpctl: {text}\n"
