@@ -56,8 +56,7 @@ def _format_gbp(payload: bytes) -> str:
         found = {}
     word = found.get(_GBP, b"")
     value = _HOST_U32.unpack(word)[0] if len(word) == _HOST_U32.size else 0
-    flags = value >> 16 & 0xFF
-    return f"id={value & 0xFFFF}" + (f",flags=0x{flags:x}" if flags else "")
+    return f"id={value & 0xFFFF},flags={v.hexadecimal(value >> 16 & 0xFF)}"
 
 
 def _format_erspan(payload: bytes) -> str:

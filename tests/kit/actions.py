@@ -78,7 +78,7 @@ OPTIONS: list[st.SearchStrategy[tuple[int, bytes]]] = [
             max_size=3,
         ),
     ),
-    st.builds(lambda value: (11, attr(1, value.to_bytes(4, "little"))), bits(24)),
+    st.builds(lambda value: (11, attr(1, value.to_bytes(4, "little"))), st.integers(1, (1 << 24) - 1)),
     st.builds(lambda index: (15, b"\1\0\0\0" + index.to_bytes(4, "big") + bytes(4)), bits(20)),
     st.builds(lambda high, low: (15, b"\2\0\0\0" + bytes(6) + bytes((high, low & 0xF8))), bits(2), bits(8)),
 ]
