@@ -33,7 +33,7 @@ _LINK: attrs.Policy = {
     _IFLA_MTU: attrs.u32("mtu"),
     10: attrs.u32("master"),
     _IFLA_LINKINFO: attrs.raw("info"),
-    23: attrs.u64s("stats", 16),
+    23: attrs.u64s("stats", 18),
     35: attrs.u32("carrier_changes"),
     50: attrs.u32("min_mtu"),
     51: attrs.u32("max_mtu"),
@@ -61,6 +61,8 @@ class LinkStats(NamedTuple):
     rx_frame_errors: int = 0
     rx_fifo_errors: int = 0
     rx_missed_errors: int = 0
+    tx_aborted_errors: int = 0
+    tx_carrier_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from datapath.link import Links, LinkStats
 from datapath.provider import (
     DEFAULT_TUNNEL_PORT,
     TUNNEL_KINDS,
@@ -45,10 +46,12 @@ def show(targets: Targets, options: Options, arguments: list[str]) -> str:
 
 def _describe(name: Name, datapath: Datapath, *, statistics: bool) -> str:
     lines = [f"{label(name)}:", *_counters(datapath.stats())]
-    for port in datapath.ports():
+    ports = datapath.ports()
+    devices = _devices() if statistics and name[0] != "dummy" else {}
+    for port in ports:
         lines.append(f"  port {port.port_no}: {port.name}{_kind(port)}")
         if statistics:
-            lines += _port_counters(port.stats)
+            lines += _port_counters(port.stats, devices.get(port.ifindex))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -82,14 +85,25 @@ def _kind(port: Vport) -> str:
     return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}packet_type=ptap)"
 
 
-def _port_counters(stats: VportStats) -> list[str]:
-    """Write a port's counters. Those that a datapath does not keep are "?"."""
+def _devices() -> dict[int, LinkStats]:
+    """Read the counters that devices keep beside those of the datapath, by ifindex."""
+    with Links() as links:
+        return {link.ifindex: link.stats for link in links.all()}
+
+
+def _port_counters(stats: VportStats, device: LinkStats | None) -> list[str]:
+    """Write a port's counters. Those of a device are "?" where there is none."""
     received = f"packets:{stats.rx_packets} errors:{stats.rx_errors} dropped:{stats.rx_dropped}"
     sent = f"packets:{stats.tx_packets} errors:{stats.tx_errors} dropped:{stats.tx_dropped}"
+    overruns = frame = aborted = carrier = collisions = "?"
+    if device is not None:
+        overruns, frame = str(device.rx_over_errors), str(device.rx_frame_errors)
+        aborted, carrier = str(device.tx_aborted_errors), str(device.tx_carrier_errors)
+        collisions = str(device.collisions)
     return [
-        f"    RX {received} overruns:? frame:?",
-        f"    TX {sent} aborted:? carrier:?",
-        "    collisions:?",
+        f"    RX {received} overruns:{overruns} frame:{frame}",
+        f"    TX {sent} aborted:{aborted} carrier:{carrier}",
+        f"    collisions:{collisions}",
         f"    RX bytes:{_bytes(stats.rx_bytes)}  TX bytes:{_bytes(stats.tx_bytes)}",
     ]
 
