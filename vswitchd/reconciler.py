@@ -24,6 +24,7 @@ from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
 from vswitchd.plan import Actual, DeleteDatapath, DeletePort, SetMac, SetMtu, Step, Subject, plan
+from vswitchd.qos import Qos
 from vswitchd.retries import Failure, Retries
 from vswitchd.revalidate import adopt, sweep, translate_all
 from vswitchd.rows import Tables
@@ -66,6 +67,7 @@ class Reconciler:
         self._devices = Devices(watch.ethtool) if watch else None
         self._egress = Egress(watch.routes) if watch else None
         self._failures: dict[Subject, Failure] = {}  # as last logged
+        self.qos = Qos(watch.ethtool if watch else None)
         self._errors: dict[str, str] = {}  # of interfaces, as last logged
         self._warnings: frozenset[str] = frozenset()
 
@@ -94,6 +96,7 @@ class Reconciler:
             for bridge in self.desired.bridges
         }
         self._switch_over(has_acted, now)
+        self.qos.apply(self.desired, self.actual)
         self._log(before)
 
     def retry(self, now: float) -> bool:

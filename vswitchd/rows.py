@@ -12,6 +12,7 @@ from ovsdb.datum import Value
 Row = Mapping[str, Value]
 Tables = Mapping[str, Mapping[str, Row]]  # table → UUID → row
 
+POLICING = tuple(f"ingress_policing_{of}" for of in ("rate", "burst", "kpkts_rate", "kpkts_burst"))
 # What this program reads and writes of the database.
 TABLES: dict[str, tuple[str, ...]] = {
     "Open_vSwitch": (
@@ -24,17 +25,27 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "Port": (
         *("name", "interfaces", "tag", "trunks", "vlan_mode", "cvlans", "other_config", "protected"),
-        *("bond_mode", "bond_updelay", "bond_downdelay", "bond_fake_iface", "lacp", "bond_active_slave"),
+        *(
+            "bond_mode",
+            "bond_updelay",
+            "bond_downdelay",
+            "bond_fake_iface",
+            "lacp",
+            "bond_active_slave",
+            "qos",
+        ),
     ),
     "Interface": (
         *("name", "type", "options", "ofport", "ofport_request", "mac", "mtu_request", "error"),
         *("mac_in_use", "ifindex", "admin_state", "link_state", "link_resets", "link_speed", "duplex", "mtu"),
-        *("status", "statistics"),
+        *("status", "statistics", *POLICING),
     ),
     "Mirror": (
         *("name", "select_all", "select_src_port", "select_dst_port", "select_vlan"),
         *("output_port", "output_vlan", "snaplen", "statistics"),
     ),
+    "QoS": ("type", "queues", "other_config"),
+    "Queue": ("dscp", "other_config"),
 }
 # The columns of TABLES that decide what the switch shall be; the others it writes itself.
 CONFIGURATION: dict[str, frozenset[str]] = {
@@ -43,7 +54,9 @@ CONFIGURATION: dict[str, frozenset[str]] = {
     | {"mcast_snooping_enable"},
     "Port": frozenset(TABLES["Port"]) - {"bond_active_slave"},
     "Mirror": frozenset(TABLES["Mirror"]) - {"statistics"},
-    "Interface": frozenset(("name", "type", "options", "ofport_request", "mac", "mtu_request")),
+    "Interface": frozenset(("name", "type", "options", "ofport_request", "mac", "mtu_request", *POLICING)),
+    "QoS": frozenset(TABLES["QoS"]),
+    "Queue": frozenset(TABLES["Queue"]),
 }
 
 

@@ -241,10 +241,9 @@ class FeatureLab:
     def clean(self) -> None:
         """Remove all that a test made."""
         try:
-            self.vsctl(
-                "clear Open_vSwitch . bridges -- clear Open_vSwitch . other_config",
-                *("-- --all destroy QoS -- --all destroy Queue -- --all destroy Mirror",),
-            )
+            self.vsctl("clear Open_vSwitch . bridges -- clear Open_vSwitch . other_config")
+            # apart, as a port that goes still refers to its QoS
+            self.vsctl("-- --all destroy QoS -- --all destroy Queue -- --all destroy Mirror")
         finally:
             for host in self.hosts.values():
                 host.wire.close()

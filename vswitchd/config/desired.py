@@ -5,8 +5,8 @@ Rule: pure, and comparable: two configurations that ask for the same are equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from datapath.provider import VportSpec, tunnel_vport_name
 from switching.bond import BondConfig
@@ -15,6 +15,7 @@ from switching.mac_table import DEFAULT_AGEING, DEFAULT_SIZE
 from switching.mirror import Mirror
 from switching.tunnel import TunnelConfig
 from switching.vlan import DEFAULT_LIMIT, PortVlan
+from vswitchd.config.qos import NO_POLICING, Policing, QosConfig
 
 PATCH = "patch"
 
@@ -34,6 +35,7 @@ class DesiredInterface:
     ofport_hint: int | None = None  # the number it had when the database was last written
     mac: str = ""
     mtu: int | None = None
+    policing: Policing = NO_POLICING
 
     @property
     def vport(self) -> VportSpec | None:
@@ -94,4 +96,5 @@ class Desired:
     stats_interval: float = 5.0
     vlan_limit: int = DEFAULT_LIMIT
     system_statistics: bool = False  # of the whole machine
+    qos: Mapping[str, QosConfig] = field(default_factory=dict)  # by port
     warnings: tuple[str, ...] = ()

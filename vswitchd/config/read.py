@@ -17,6 +17,7 @@ from vswitchd import rows
 from vswitchd.config.bond import read_bond
 from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.config.mirror import read_mirrors
+from vswitchd.config.qos import read_policing, read_qos
 from vswitchd.config.snooping import read_snooping
 from vswitchd.config.tunnel_claims import settle_tunnels
 from vswitchd.config.tunnel_options import parse_tunnel_options
@@ -72,6 +73,7 @@ def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
         stats_interval=rows.number_option(settings, "stats-update-interval", 5_000, 5_000) / 1000,
         vlan_limit=read_vlan_limit(settings),
         system_statistics=settings.get("enable-statistics") == "true",
+        qos=read_qos(tables, warnings),
         warnings=tuple(warnings),
     )
 
@@ -181,6 +183,7 @@ def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> Desired
         ofport_hint=hint if hint is not None and hint > 0 else None,
         mac=_mac(rows.text(row, "mac")),
         mtu=mtu or None,
+        policing=read_policing(row),
     )
     if kind in TUNNEL_KINDS:
         tunnel = parse_tunnel_options(name, kind, settings)

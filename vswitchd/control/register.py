@@ -15,7 +15,7 @@ from datapath.provider import Provider
 from dpctl import commands as dpctl
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
-from vswitchd.control import bond, bridge, dpif, fdb, features, mdb, ofproto, trace, upcall
+from vswitchd.control import bond, bridge, dpif, fdb, features, mdb, ofproto, qos, trace, upcall
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 
@@ -28,6 +28,7 @@ _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
     *dpif.COMMANDS,
     *mdb.COMMANDS,
     *ofproto.COMMANDS,
+    *qos.COMMANDS,
     *trace.COMMANDS,
     *upcall.COMMANDS,
 )
