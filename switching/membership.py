@@ -92,7 +92,7 @@ def _igmp(frame: bytes, at: int) -> Message:
         return Message(kind, tuple(_records(body, 4)))
     if kind is Kind.REPORT:
         return Message(kind, (Change(V4_MAPPED | _address(body[4:8]), body[0] != _IGMP_LEAVE),))
-    return Message(kind, has_source=any(frame[at + 12 : at + 16]))
+    return Message(kind, has_source=kind is Kind.QUERY and any(frame[at + 12 : at + 16]))
 
 
 def _mld(frame: bytes, at: int) -> Message:

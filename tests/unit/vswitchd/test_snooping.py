@@ -90,6 +90,11 @@ def test_a_question_without_a_source_makes_no_router(switch: Switch) -> None:
     assert show(switch) == []
 
 
+def test_other_messages_of_routers_make_none(switch: Switch) -> None:
+    assert set(switch.send("p3", frame4(C, "224.0.0.13", igmp(0x13)))) == {"p1", "p2", "p4", "br0"}
+    assert show(switch) == []
+
+
 @pytest.mark.parametrize(
     "leave",
     [report4(B, GROUP, LEAVE), frame4(B, "224.0.0.22", igmp(V3_REPORT, records=[(TO_INCLUDE, GROUP, ())]))],
