@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from datapath.odp_actions import parse_actions
 from datapath.odp_flow import format_flow, format_stats, parse_ufid
@@ -25,6 +26,9 @@ from dpctl.errors import DpctlError, because
 from dpctl.filter import parse_filter
 from dpctl.options import Options
 from dpctl.targets import Targets
+
+_OWN_TYPES: Final = frozenset(("all", "ovs", "non-offloaded"))
+_DEVICE_TYPES: Final = frozenset(("tc", "dpdk", "offloaded", "partially-offloaded"))
 
 
 @contextlib.contextmanager
@@ -51,9 +55,11 @@ def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Print the flows; with filter=..., those that could match the same packets."""
     filters = [word for word in arguments if word.startswith(("filter=", "type=", "pmd="))]
     plain = [word for word in arguments if word not in filters]
-    if any(word.startswith("type=") for word in filters):
-        raise DpctlError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
+    given = dict(word.split("=", 1) for word in filters)
+    by_type = _wants_type(targets, given.get("type", "all"))
     name, _rest = targets.optional(plain, others=0)
+    if not by_type or not _wants_thread(name[0], given.get("pmd")):
+        return ""
     with targets.open(name, "opening datapath") as datapath:
         ports = _port_numbers(datapath) if filters else {}
         wanted = [_parse_filter(word, ports) for word in filters if word.startswith("filter=")]
@@ -63,6 +69,23 @@ def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
     now = time.monotonic()
     shown = (flow for flow in flows if all(_overlaps(flow, key, mask) for key, mask in wanted))
     return "".join(f"{format_flow(flow, now, verbose=options.more, names=names)}\n" for flow in shown)
+
+
+def _wants_type(targets: Targets, text: str) -> bool:
+    """Tell whether type=... names flows of the datapath itself: none are handed to devices here."""
+    if text == "all":
+        return True
+    if not targets.in_daemon:
+        raise DpctlError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
+    types = set(text.split(","))
+    if types - _OWN_TYPES - _DEVICE_TYPES:
+        raise DpctlError(because(f"Failed to parse type ({text})", errno.EINVAL))
+    return bool(types & _OWN_TYPES)
+
+
+def _wants_thread(kind: str, text: str | None) -> bool:
+    """Tell whether pmd=N means the thread that forwards: -1 in the daemon, none of the kernel."""
+    return text is None or (text == "-1" and kind != "system")
 
 
 def _parse_filter(word: str, ports: dict[str, int]) -> tuple[FlowKey, FlowKey]:

@@ -23,6 +23,7 @@ class Targets:
     providers: Mapping[str, Provider]
     default_type: str = "system"
     opened: Mapping[Name, Datapath] = field(default_factory=dict)
+    in_daemon: bool = False  # the commands are dpctl/* of ovs-vswitchd
 
     def parse(self, text: str) -> Name:
         """Split "type@name"."""

@@ -40,6 +40,8 @@ def register(commands: Commands, reconciler: Reconciler, providers: dict[str, Pr
     for name, usage, least, most, handler in _TABLE:
         commands.register(name, usage, least, most, partial(handler, reconciler))
     for name, command in dpctl.COMMANDS.items():
+        if name == "help":  # of the program alone
+            continue
         commands.register(
             f"dpctl/{name}", command.usage, 0, None, partial(_dpctl, reconciler, providers, name)
         )
@@ -49,6 +51,6 @@ def _dpctl(reconciler: Reconciler, providers: dict[str, Provider], name: str, ar
     opened = {(t, DATAPATH_NAMES[t]): handle for t, handle in reconciler.datapaths.handles.items()}
     used = {t: provider for t, provider in providers.items() if t in reconciler.datapaths.handles}
     try:
-        return dpctl.run(Targets(used, opened=opened), [name, *args])
+        return dpctl.run(Targets(used, opened=opened, in_daemon=True), [name, *args])
     except DpctlError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(f"{error.output}{error.text('ovs-vswitchd')}".rstrip("\n")) from None

@@ -1,5 +1,6 @@
 """The commands of ovs-dpctl on a datapath in memory; texts as ovs-dpctl 3.1 has them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,21 @@ def test_actions_are_grouped_by_tags_and_labels(targets: Targets, actions: str, 
 )
 def test_what_cannot_be_grouped_is_refused(targets: Targets, words: list[str], text: str) -> None:
     assert failure(targets, "normalize-actions", *words) == f"ovs-dpctl: {text}\n"
+
+
+def test_flows_are_chosen_by_type_in_the_daemon_and_by_thread(targets: Targets) -> None:
+    commands.run(targets, ["add-flow", KEY, "1"])
+    for word, shown in (("pmd=-1", 1), ("pmd=1", 0)):
+        assert commands.run(targets, ["dump-flows", word]).count("\n") == shown
+    assert "Use 'ovs-appctl dpctl/dump-flows' instead" in failure(targets, "dump-flows", "type=ovs")
+    daemon = replace(targets, in_daemon=True)
+    for word, shown in (
+        ("type=ovs,tc", 1),
+        ("type=all", 1),
+        ("type=non-offloaded", 1),
+        ("type=offloaded", 0),
+    ):
+        assert commands.run(daemon, ["dump-flows", word]).count("\n") == shown
+    assert failure(daemon, "dump-flows", "type=foo") == (
+        "ovs-dpctl: Failed to parse type (foo) (Invalid argument)\n"
+    )
