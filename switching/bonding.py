@@ -15,7 +15,7 @@ from switching.hashing import hash_mac
 from switching.mac_table import Place
 from switching.state import ArpLocked
 from switching.switch import SwitchPort
-from switching.vlan import VID_MASK, Classified, Tags, tags_of
+from switching.vlan import VID_MASK, Classified, Tags, describe_tags, tags_of
 from switching.walk import Delivery, Walk
 
 _BROADCAST = (1 << 48) - 1
@@ -77,6 +77,7 @@ def leave(walk: Walk, port: SwitchPort, tags: Tags, snaplen: int, may_return: bo
     walk.places.append(ActiveMember(port.name))
     mode = bond.mode
     if mode is BondMode.BALANCE_TCP:
+        walk.say("hashed, to choose a member of the bond by the packet's connection")
         again, basis = recirc_id_of(bond.name), bond.config.hash_basis
         walk.deliveries.append(Delivery(port, port.dp_port, tags, snaplen, may_return, again, basis))
         return
@@ -108,6 +109,8 @@ def _deliver(walk: Walk, port: SwitchPort, name: str, tags: Tags, snaplen: int, 
     for member in port.members:
         if member.name == name:
             walk.outputs.append(name)
+            if walk.report is not None:
+                walk.say(f"sent to bond {port.name} by its member {name}, {describe_tags(tags)}")
             walk.deliveries.append(Delivery(member, member.dp_port, tags, snaplen, may_return))
             return
     walk.say("no member of the bond is enabled: dropped")

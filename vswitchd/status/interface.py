@@ -92,7 +92,7 @@ def working_columns(interface: DesiredInterface, ofport: int, observation: Obser
 
 
 def _driver(link: Link, facts: DeviceFacts) -> Statistics:
-    if facts.driver is None:
+    if facts.driver is None or link.kind == "openvswitch":  # whose version is the kernel's
         return {"driver_name": link.kind} if link.kind else {}
     name, version, firmware = facts.driver
     return {"driver_name": name, "driver_version": version, "firmware_version": firmware}

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from vswitchd.config.desired import Desired
+from datapath.provider import VPORT_KINDS
+from vswitchd.config.desired import PATCH, Desired
 from vswitchd.status.observation import Columns, Writes, text_map
 
-IFACE_TYPES = ("geneve", "gre", "internal", "patch", "system", "tap", "vxlan")
+IFACE_TYPES = (*VPORT_KINDS, PATCH)
 
 
 def switch_columns(types: Sequence[str]) -> Columns:

@@ -93,3 +93,29 @@ def test_a_mirror_that_goes_lets_its_port_take_part_again() -> None:
     rows.set("Bridge", rows.find("Bridge", "br0"), mirrors=frozenset())
     switch.reconcile()
     assert set(switch.send("p1", frame(A, B))) == {"br0", "p2", "p3"}
+
+
+def test_mirrors_reach_a_bond_by_its_active_member_and_take_what_its_members_receive() -> None:
+    rows = rows_of_three()
+    rows.add_bond("br0", "bond0", "m1", "m2")
+    rows.add_mirror("br0", "out", select_src_port=frozenset(("p1",)), output_port=frozenset(("bond0",)))
+    switch = Switch(rows)
+    switch.reconcile()
+    assert switch.send("p1", frame(A, B)).keys() == {"m1", "br0", "p2", "p3"}
+    rows.set("Mirror", rows.find("Mirror", "out"), output_port=frozenset((rows.find("Port", "p3"),)))
+    rows.set("Mirror", rows.find("Mirror", "out"), select_src_port=frozenset((rows.find("Port", "bond0"),)))
+    switch.reconcile()
+    assert set(switch.send("m1", frame(B, 0x0180C2000000))) == {"p3"}
+
+
+def test_a_mirror_to_a_patch_port_mirrors_into_another_bridge() -> None:
+    rows = rows_of_three()
+    rows.add_bridge("br1")
+    rows.add_port("br0", "x0", "patch", {"peer": "x1"})
+    rows.add_port("br1", "x1", "patch", {"peer": "x0"})
+    rows.add_port("br1", "far")
+    rows.add_mirror("br0", "m", select_src_port=frozenset(("p1",)), output_port=frozenset(("x0",)))
+    switch = Switch(rows)
+    switch.reconcile()
+    assert set(switch.send("p1", frame(A, B))) == {"br0", "p2", "p3", "br1", "far"}
+    assert set(switch.send("p2", frame(B, A))) == {"p1"}
