@@ -126,8 +126,11 @@ def tags_out(port: PortVlan, frame: Classified) -> Tags:
     """
     vlan, pcp, tpid, inner, priority = frame
     mode, priority_tags = port.mode, port.priority_tags
+    goes = mode is _ACCESS or mode is _TUNNEL or (mode is _NATIVE_UNTAGGED and vlan == port.tag)
+    if not inner and priority_tags == "never":  # nearly all; this runs for each port of a flood
+        return () if goes or not (vlan or pcp) else (tpid << 16 | VLAN_PRESENT | pcp | vlan,)
     tags = inner
-    if mode is _ACCESS or mode is _TUNNEL or (mode is _NATIVE_UNTAGGED and vlan == port.tag):
+    if goes:
         if mode is _ACCESS:
             tags = ()
         if priority_tags != "never":
