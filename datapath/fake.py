@@ -28,6 +28,7 @@ from datapath.provider import (
     FlowPut,
     FlowStats,
     Operation,
+    PortLimit,
     Upcall,
     UpcallKind,
     Vport,
@@ -150,6 +151,10 @@ class FakeDatapath:
     def tracker(self) -> None:
         """Return nothing: connections are not tracked."""
         return
+
+    def limit_port(self, port_no: int, limit: PortLimit | None) -> bool:
+        """Leave that to traffic control."""
+        return False
 
     def listen(self) -> Sequence[int]:
         """Ask for upcalls from now on."""

@@ -31,6 +31,7 @@ from datapath.provider import (
     FlowPut,
     FlowStats,
     Operation,
+    PortLimit,
     Upcall,
     Vport,
     VportSpec,
@@ -314,6 +315,10 @@ class KernelDatapath:
     def tracker(self) -> KernelConnectionTracker:
         """Give access to the connection tracker of this network namespace."""
         return KernelConnectionTracker()
+
+    def limit_port(self, port_no: int, limit: PortLimit | None) -> bool:
+        """Leave that to traffic control."""
+        return False
 
     def listen(self) -> Sequence[int]:
         """Ask for the upcalls of every processor; the descriptor returned becomes readable when some wait."""

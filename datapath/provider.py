@@ -157,6 +157,15 @@ class DatapathStats(NamedTuple):
     masks_cache_size: int | None = None  # None: the datapath has no such cache
 
 
+class PortLimit(NamedTuple):
+    """How much of what comes by a port is taken."""
+
+    octets: int = 0  # a second; 0: any
+    burst: int = 0  # octets
+    packets: int = 0  # a second; 0: any
+    packet_burst: int = 0
+
+
 class Datapath(Protocol):
     """One open datapath. Every method but close() may raise DatapathError."""
 
@@ -203,6 +212,9 @@ class Datapath(Protocol):
 
     def tracker(self) -> ConnectionTracker | None:
         """Give access to the connection tracker that Ct actions use; None where there is none."""
+
+    def limit_port(self, port_no: int, limit: PortLimit | None) -> bool:
+        """Limit what comes by a port; false: traffic control is to do that at its device."""
 
     def listen(self) -> Sequence[int]:
         """Ask for upcalls from now on; return the descriptors that become readable when some wait."""

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from appctl import vlog
 from datapath.ethtool import Ethtool
 from datapath.link import Link
-from datapath.provider import DatapathError
+from datapath.provider import Datapath, DatapathError
 from datapath.tc.control import Look, Root, SetRoot, TrafficControl
 from datapath.tc.values import HANDLE, ROOT_CLASS, Police, QueueStats, Shaping
 from vswitchd.config.desired import Desired, DesiredInterface
-from vswitchd.config.qos import NO_POLICING, QosConfig
+from vswitchd.config.qos import NO_POLICING, Policing, QosConfig
 from vswitchd.plan import Actual
-from vswitchd.qos_plan import plan_policing, plan_shaping, police_of, shaping_of
+from vswitchd.qos_plan import limit_of, plan_policing, plan_shaping, police_of, shaping_of
 
 _ADOPTED = ("htb", "hfsc")
 _NO_SPEED = "tun"  # kind of devices whose speed is made up
@@ -52,11 +52,13 @@ class Qos:
     _tc: TrafficControl | None = None
     _made: dict[int, _Made] = field(default_factory=dict)  # by ifindex
     _errors: dict[str, str] = field(default_factory=dict)  # of devices, as last logged
+    _limits: dict[tuple[str, int, int], Policing] = field(default_factory=dict)  # datapath, port, ifindex
     _has_looked: bool = False
 
-    def apply(self, desired: Desired, actual: Actual) -> None:
+    def apply(self, desired: Desired, actual: Actual, handles: Mapping[str, Datapath]) -> None:
         """Make the devices' traffic control what is asked for. Devices that have none are logged, once."""
-        devices = {device.link.ifindex: device for device in _devices(desired, actual)}
+        limited = self._limit_ports(desired, actual, handles)
+        devices = {device.link.ifindex: device for device in _devices(desired, actual, limited)}
         is_asked = any(device.qos or device.police for device in devices.values())
         if not is_asked and not self._made and (self._has_looked or not devices):
             return
@@ -97,6 +99,32 @@ class Qos:
         """Close the socket; what was made stays, as the flows do."""
         if self._tc is not None:
             self._tc.close()
+
+    def _limit_ports(self, desired: Desired, actual: Actual, handles: Mapping[str, Datapath]) -> set[str]:
+        """Let datapaths limit what comes, where they can; return the names of the interfaces they limit."""
+        wanted: dict[tuple[str, int, int], Policing] = {}
+        limited: set[str] = set()
+        for bridge in desired.bridges:
+            datapath = actual.datapaths.get(bridge.datapath_type)
+            handle = handles.get(bridge.datapath_type)
+            if datapath is None or handle is None:
+                continue
+            for interface in bridge.interfaces():
+                port = datapath.ports.get(interface.name)
+                if interface.policing is NO_POLICING or port is None:
+                    continue
+                place = (bridge.datapath_type, port.port_no, port.ifindex)
+                limit = limit_of(interface.policing)
+                if self._limits.get(place) == interface.policing or handle.limit_port(port.port_no, limit):
+                    wanted[place] = interface.policing
+                    limited.add(interface.name)
+        for type_, port_no, ifindex in self._limits.keys() - wanted.keys():
+            datapath, handle = actual.datapaths.get(type_), handles.get(type_)
+            ports = datapath.ports.values() if datapath else ()
+            if handle is not None and any((p.port_no, p.ifindex) == (port_no, ifindex) for p in ports):
+                handle.limit_port(port_no, None)
+        self._limits = wanted
+        return limited
 
     def _apply_to(self, ifindex: int, name: str, device: _Device | None, look: Look) -> None:
         assert self._tc is not None
@@ -155,7 +183,7 @@ class Qos:
         self._errors = errors
 
 
-def _devices(desired: Desired, actual: Actual) -> Iterator[_Device]:
+def _devices(desired: Desired, actual: Actual, limited: set[str]) -> Iterator[_Device]:
     """List the devices that are ports of a bridge."""
     for bridge in desired.bridges:
         datapath = actual.datapaths.get(bridge.datapath_type)
@@ -166,8 +194,8 @@ def _devices(desired: Desired, actual: Actual) -> Iterator[_Device]:
             for interface in port.interfaces:
                 link = _link(interface, actual.links)
                 if link is not None:
-                    policing = interface.policing
-                    police = police_of(policing) if policing is not NO_POLICING else None
+                    by_tc = interface.policing is not NO_POLICING and interface.name not in limited
+                    police = police_of(interface.policing) if by_tc else None
                     yield _Device(link, qos, police)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from datapath.provider import PortLimit
 from datapath.tc.control import (
     DeleteClass,
     DeleteRoot,
@@ -125,6 +126,16 @@ def police_of(policing: Policing) -> Police | None:
         packets, burst = policing.kpackets * 1000, policing.kpackets_burst * 1000
         found = replace(found, packets=packets, packet_burst=burst)
     return None if found == Police() else found
+
+
+def limit_of(policing: Policing) -> PortLimit:
+    """Return the same for a datapath that limits what comes by its ports itself."""
+    return PortLimit(
+        octets=policing.kbits * 1000 // 8,
+        burst=policing.kbits_burst * 1024 // 8,
+        packets=policing.kpackets * 1000,
+        packet_burst=policing.kpackets_burst * 1000,
+    )
 
 
 def plan_shaping(wanted: Shaping | None, actual: Shaping | None, *, is_there: bool) -> list[TcStep]:

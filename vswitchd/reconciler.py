@@ -96,7 +96,7 @@ class Reconciler:
             for bridge in self.desired.bridges
         }
         self._switch_over(has_acted, now)
-        self.qos.apply(self.desired, self.actual)
+        self.qos.apply(self.desired, self.actual, self.datapaths.handles)
         self._log(before)
 
     def retry(self, now: float) -> bool:

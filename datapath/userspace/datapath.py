@@ -8,6 +8,7 @@ included.
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -23,13 +24,15 @@ from datapath.provider import (
     FlowPut,
     FlowStats,
     Operation,
+    PortLimit,
     Upcall,
     Vport,
     VportSpec,
 )
 from datapath.userspace.forwarder import Forwarder
 from datapath.userspace.loop import Loop
-from datapath.userspace.ports import PacketPort, Port, TapPort
+from datapath.userspace.policer import Policer
+from datapath.userspace.ports import DevicePort, PacketPort, Port, TapPort
 from datapath.userspace.tunnel import TunnelPort
 
 T = TypeVar("T")
@@ -143,6 +146,17 @@ class UserspaceDatapath:
     def tracker(self) -> None:
         """Return nothing: connections are not tracked."""
         return
+
+    def limit_port(self, port_no: int, limit: PortLimit | None) -> bool:
+        """Limit what comes by a port, as soon as it is read."""
+
+        def set_limit() -> None:
+            port = self._forwarder.ports.get(port_no)
+            if isinstance(port, DevicePort):
+                port.policer = Policer(limit, time.monotonic()) if limit else None
+
+        self._call(set_limit)
+        return True
 
     def listen(self) -> Sequence[int]:
         """Ask for upcalls from now on."""

@@ -99,6 +99,8 @@ class Forwarder:
         if isinstance(port, DevicePort):
             frames = port.receive(self._frames)
             if frames:
+                if port.policer is not None:
+                    frames = port.admit(frames, self._now)
                 self._forward(port, frames)
                 self._flush()
             return bool(frames)

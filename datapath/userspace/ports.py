@@ -18,6 +18,7 @@ from datapath.provider import DatapathError, Vport, VportSpec, VportStats
 from datapath.userspace import syscalls
 from datapath.userspace.batch import Message, Receiver, Sender
 from datapath.userspace.isolate import Isolation
+from datapath.userspace.policer import Policer
 
 Parts = list[int]  # address, length, address, length ...
 _BUFFER = 4 << 20  # the default of 208 kB holds three super-frames
@@ -62,6 +63,16 @@ class Port(ABC):
 
 class DevicePort(Port):
     """A port whose frames come from a device and go to one."""
+
+    policer: Policer | None = None  # what limits the frames that come
+
+    def admit(self, frames: list[tuple[int, int]], now: float) -> list[tuple[int, int]]:
+        """Return those frames that the port's limit lets in; the others are counted as dropped."""
+        if self.policer is None:
+            return frames
+        taken = self.policer.admit(frames, now)
+        self.rx_dropped += len(frames) - len(taken)
+        return taken
 
     @abstractmethod
     def receive(self, receiver: Receiver) -> list[tuple[int, int]]:
