@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from datapath.actions import Actions, Output, SetTunnel, Userspace
+from datapath.actions import Actions, Output, SetFields, SetTunnel, Userspace
 from datapath.flowtable import FlowEntry, FlowTable
 from datapath.inprocess import MAX_RECIRCULATIONS
 from datapath.packet import headers as h
@@ -33,6 +33,7 @@ _MAX_CACHED = 8192  # routes in one cache; as many as the C datapath's
 _MAX_TUNNEL_CACHES = 1024
 _MAX_PARTS = 256
 _MAX_FRAME = SLOT - 64
+_MARK = FlowKey(skb_mark=0xFFFFFFFF)
 
 
 class Route(NamedTuple):
@@ -40,7 +41,7 @@ class Route(NamedTuple):
 
     entry: FlowEntry
     devices: tuple[DevicePort, ...]  # these get the frame as it is,
-    tunnels: tuple[tuple[TunnelPort, SetTunnel], ...]  # and so do these
+    tunnels: tuple[tuple[TunnelPort, SetTunnel, int], ...]  # and so do these, the outer packet with a mark
     changes: bool  # the frame is changed: only the actions themselves tell what happens
     special: bool  # more than devices is to be served
 
@@ -166,8 +167,8 @@ class Forwarder:
 
     def _special(self, route: Route, cache: Cache, frame: memoryview, address: int, vnet: h.Vnet) -> None:
         """Send a frame into tunnels, or carry out actions that change it."""
-        for to, tunnel in route.tunnels:
-            to.encapsulate(frame, address, vnet, tunnel)
+        for to, tunnel, mark in route.tunnels:
+            to.encapsulate(frame, address, vnet, tunnel, mark)
             self._pending_tunnels.add(to)
         if route.changes:
             self._run(Packet(bytes(frame), cache.metadata, vnet), route.entry.actions)
@@ -212,8 +213,8 @@ class Forwarder:
     def _compile(self, entry: FlowEntry) -> Route:
         """Prepare a flow's actions, as far as they leave the frame as it is."""
         devices: list[DevicePort] = []
-        tunnels: list[tuple[TunnelPort, SetTunnel]] = []
-        tunnel = None
+        tunnels: list[tuple[TunnelPort, SetTunnel, int]] = []
+        tunnel, mark = None, entry.key.skb_mark
         for action in entry.actions:
             if isinstance(action, SetTunnel):
                 tunnel = action
@@ -222,7 +223,9 @@ class Forwarder:
                 if isinstance(to, DevicePort):
                     devices.append(to)
                 elif isinstance(to, TunnelPort) and tunnel:
-                    tunnels.append((to, tunnel))
+                    tunnels.append((to, tunnel, mark))
+            elif isinstance(action, SetFields) and action.mask == _MARK:
+                mark = action.value.skb_mark
             else:
                 return Route(entry, (), (), changes=True, special=True)
         return Route(entry, tuple(devices), tuple(tunnels), changes=False, special=bool(tunnels))
@@ -295,7 +298,9 @@ class Forwarder:
         if isinstance(to, DevicePort):
             to.send(self._message, [address, h.VNET_LEN + len(frame)])
         elif isinstance(to, TunnelPort) and packet.tunnel:
-            to.encapsulate(memoryview(frame), address + h.VNET_LEN, packet.vnet, packet.tunnel)
+            to.encapsulate(
+                memoryview(frame), address + h.VNET_LEN, packet.vnet, packet.tunnel, packet.metadata.skb_mark
+            )
             to.flush()  # the scratch memory is used again
 
     def userspace(self, packet: Packet, action: Userspace) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import struct
 from typing import Final
 
@@ -26,6 +27,7 @@ TP_STATUS_VLAN_TPID_VALID: Final = 0x40
 SIOCSIFFLAGS: Final = 0x8914
 SIOCSIFTXQLEN: Final = 0x8943
 SO_NO_CHECK: Final = 11
+SO_ATTACH_FILTER: Final = 26
 SO_SNDBUFFORCE: Final = 32
 SO_RCVBUFFORCE: Final = 33
 
@@ -40,15 +42,19 @@ TUN_F_UDP: Final = 0x20 | 0x40  # USO4, USO6: Linux 6.2
 SOL_UDP: Final = 17
 UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
+UDP_NO_CHECK6_TX: Final = 101
 UDP_NO_CHECK6_RX: Final = 102
 
 IP_MTU_DISCOVER: Final = 10
 IP_PMTUDISC_DONT: Final = 0
 IP_PMTUDISC_DO: Final = 2
+IP_PMTUDISC_PROBE: Final = 3  # set DF, whatever is known of the path
 IP_RECVTTL: Final = 12
 IP_RECVTOS: Final = 13
 IP_MTU: Final = 14
 IP_PKTINFO: Final = 8
+IPV6_MTU_DISCOVER: Final = 23
+IPV6_MTU: Final = 24
 
 MSG_DONTWAIT: Final = 0x40
 
@@ -72,6 +78,16 @@ write.restype = ctypes.c_ssize_t
 writev = _libc.writev
 writev.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
 writev.restype = ctypes.c_ssize_t
+
+
+_REJECT_ALL: Final = bytearray(struct.pack("=HBBI", 0x06, 0, 0, 0))  # struct sock_filter: return 0 octets
+_reject_pinned = (ctypes.c_char * len(_REJECT_ALL)).from_buffer(_REJECT_ALL)
+
+
+def receive_nothing(sock: socket.socket) -> None:
+    """Let a raw socket be for sending alone: what comes in for its protocol is not queued on it (bpf(4))."""
+    program = struct.pack("@HP", 1, ctypes.addressof(_reject_pinned))  # struct sock_fprog
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def last_error(what: str) -> OSError:

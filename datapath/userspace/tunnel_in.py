@@ -20,17 +20,17 @@ from datapath.userspace.cache import WINDOW
 from datapath.userspace.coalesce import Run
 from datapath.userspace.offload import offload_of
 from datapath.userspace.ports import Parts
-from datapath.userspace.tunnel_header import parse_header
+from datapath.userspace.tunnel_header import FOREIGN, is_gre, parse_header
 
-_SLOTS = {"gre": 32, "vxlan": 8, "geneve": 8}  # over UDP the kernel puts up to 64 packets into one slot
-_CONTROL, _NAME = 128, 16
+_SLOTS_RAW, _SLOTS_UDP = 32, 8  # over UDP the kernel puts up to 64 packets into one slot
+_CONTROL, _NAME = 256, 28
 _FIXED = 8  # bytes of a header of VXLAN, of Geneve without options, of GRE with a key
 _FRONT = 1 << 17  # ample for 8 messages of 64 segments of which none merges
 _CMSG = struct.Struct("=Qii")
-_SOCKADDR = struct.Struct("=H2s4s8x")
+_SOCKADDR6 = struct.Struct("=H2s4s16s4x")  # of which struct sockaddr_in fills the first half
+_MAPPED = 0xFFFF << 32  # an IPv4 address on a socket of IPv6: ::ffff:a.b.c.d
 
-
-Outer = tuple[int, int, int, int, int]  # source, destination, tos, ttl, source port
+Outer = tuple[int, int, int, int, int, int]  # family, source, destination, tos, ttl, source port
 
 
 class Arrival(NamedTuple):
@@ -52,10 +52,12 @@ class Arrival(NamedTuple):
 class TunnelReceiver:
     """Takes frames from the socket of one kind of tunnel."""
 
-    def __init__(self, kind: str, port: int) -> None:
+    def __init__(self, kind: str, port: int, family: int = socket.AF_INET) -> None:
         self.malformed = 0
         self._kind, self._port = kind, port
-        self._receiver = Receiver(_SLOTS[kind], control=_CONTROL, name=_NAME)
+        self._is_gre = is_gre(kind)
+        self._has_ip = self._is_gre and family == socket.AF_INET  # packets come with their IP header
+        self._receiver = Receiver(_SLOTS_RAW if self._is_gre else _SLOTS_UDP, control=_CONTROL, name=_NAME)
         self._front = syscalls.Memory(_FRONT)
         self._used = 0
         # The last headers seen, where packets with the same ones need no second look: 8 µs a packet, not 10.
@@ -87,10 +89,12 @@ class TunnelReceiver:
     def _begin(self, outer: Outer, start: int, length: int) -> tuple[Run | None, FlowKey]:
         """Take a packet apart that continues no other."""
         memory = self._receiver.memory
-        skip = (memory.bytes[start] & 15) * 4 if self._kind == "gre" else 0
+        skip = (memory.bytes[start] & 15) * 4 if self._has_ip else 0
         front = bytes(memory.view[start + skip : start + skip + _FIXED])
         if self._known != (outer, front):
             header = parse_header(self._kind, memory.view[start + skip : start + length])
+            if header is FOREIGN:
+                return None, NO_FIELDS
             if header is None or length - skip - header.length < h.ETH_HEADER_LEN:
                 self.malformed += 1
                 return None, NO_FIELDS
@@ -106,18 +110,18 @@ class TunnelReceiver:
 
     def _outer(self, slot: int, length: int) -> tuple[Outer, int]:
         """Parse what is outside the tunnel header; return it, and the size of each packet put together."""
-        if self._kind == "gre":
-            return self._outer_gre(self._receiver.starts[slot]), max(length, 1)
-        outer, size = self._outer_udp(slot)
+        if self._has_ip:
+            return self._outer_ip(self._receiver.starts[slot]), max(length, 1)
+        outer, size = self._outer_beside(slot)
         return outer, size or max(length, 1)
 
-    def _outer_gre(self, start: int) -> Outer:
+    def _outer_ip(self, start: int) -> Outer:
         _, tos, _, _, _, ttl, _, _, src, dst = h.IPV4.unpack_from(self._receiver.memory.bytes, start)
-        return src, dst, tos, ttl, 0
+        return socket.AF_INET, src, dst, tos, ttl, 0
 
-    def _outer_udp(self, slot: int) -> tuple[Outer, int]:
+    def _outer_beside(self, slot: int) -> tuple[Outer, int]:
         """Parse what came beside a message; the size is 0 where the kernel put nothing together."""
-        _, port, address = _SOCKADDR.unpack_from(self._receiver.name(slot))
+        family, port, v4, v6 = _SOCKADDR6.unpack_from(self._receiver.name(slot))
         control = self._receiver.control(slot)
         dst = tos = ttl = size = at = 0
         while at + _CMSG.size <= len(control):
@@ -125,6 +129,13 @@ class TunnelReceiver:
             data = control[at + _CMSG.size : at + length]
             if level == syscalls.SOL_UDP:
                 size = int.from_bytes(data, "little")
+            elif level == socket.IPPROTO_IPV6:
+                if kind == socket.IPV6_PKTINFO:
+                    dst = int.from_bytes(data[:16], "big")
+                elif kind == socket.IPV6_HOPLIMIT:
+                    ttl = data[0]
+                elif kind == socket.IPV6_TCLASS:
+                    tos = data[0]
             elif kind == syscalls.IP_PKTINFO:
                 dst = int.from_bytes(data[8:12], "big")
             elif kind == socket.IP_TTL:
@@ -132,7 +143,14 @@ class TunnelReceiver:
             elif kind == socket.IP_TOS:
                 tos = data[0]
             at += max(length + 7 & ~7, _CMSG.size)
-        return (int.from_bytes(address, "big"), dst, tos, ttl, int.from_bytes(port, "big")), size
+        if family == socket.AF_INET:
+            src = int.from_bytes(v4, "big")
+        else:
+            src = int.from_bytes(v6, "big")
+            if src >> 32 == _MAPPED >> 32:
+                family, src, dst = socket.AF_INET, src & 0xFFFFFFFF, dst & 0xFFFFFFFF
+        source_port = 0 if self._is_gre else int.from_bytes(port, "big")
+        return (family, src, dst, tos, ttl, source_port), size
 
     def _arrival(self, run: Run, metadata: FlowKey) -> Arrival:
         """Put a virtio header in front of what a run has become."""
@@ -154,10 +172,10 @@ class TunnelReceiver:
 
 @functools.lru_cache(maxsize=1024)  # equal headers give the same object: frames that may be merged have one
 def _metadata(
-    src: int, dst: int, tos: int, ttl: int, tp_src: int, tp_dst: int, tun_id: int, flags: int
+    family: int, src: int, dst: int, tos: int, ttl: int, tp_src: int, tp_dst: int, tun_id: int, flags: int
 ) -> FlowKey:
     return FlowKey(
-        tun_proto=int(socket.AF_INET),
+        tun_proto=int(family),
         tun_id=tun_id,
         tun_src=src,
         tun_dst=dst,

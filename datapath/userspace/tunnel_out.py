@@ -6,9 +6,7 @@ and frames of one flow and length, are one message (UDP_SEGMENT, udp(7)); over G
 
 from __future__ import annotations
 
-import socket
 import struct
-import time
 import zlib
 from typing import NamedTuple
 
@@ -18,23 +16,15 @@ from datapath.packet.flowkey import TUN_CSUM
 from datapath.userspace import syscalls
 from datapath.userspace.batch import Message, Sender
 from datapath.userspace.offload import Cut, Segment, complete, locate, segments
-from datapath.userspace.ports import Parts, enlarge_buffers
+from datapath.userspace.ports import Parts
 from datapath.userspace.segmenter import MAX_SEGMENTS, Segmenter
-from datapath.userspace.tunnel_header import format_header, gre_with_checksum
+from datapath.userspace.tunnel_header import gre_with_checksum, is_gre, numbered_header
+from datapath.userspace.tunnel_path import Path, Paths, cmsg
 
 _SOURCE_PORTS = 8  # so many flows can be told apart by what balances outer packets over links and cores
 _MAX_SEGMENTS, _MAX_DATAGRAM = 64, 65507  # of one UDP_SEGMENT message
-_MAX_PATHS = 1024
 _HEADERS = 1 << 16
-_PATH_LIFE = 5.0  # seconds until a path's MTU is asked for again
-_IP_UDP_LEN, _IP_LEN = 28, 20
-_CMSG = struct.Struct("=Qii")
-_SOCKADDR = struct.Struct("=H2s4s8x")
-_INT, _U16 = struct.Struct("=i"), struct.Struct("=H")
-
-
-class NoRoute(Exception):
-    """The host has no way to a tunnel's far end, or that has no IPv4 address."""
+_U16 = struct.Struct("=H")
 
 
 class Sent(NamedTuple):
@@ -45,58 +35,44 @@ class Sent(NamedTuple):
     refused: int  # packets that the kernel did not take
 
 
-class _Path(NamedTuple):
-    """How to reach a tunnel's far end."""
-
-    name: bytes  # struct sockaddr_in
-    control: bytes
-    header: bytes  # of the tunnel
-    room: int  # for a frame in one unfragmented outer packet
-    tunnel: SetTunnel  # kept, so that its id() stays its own
-    summed: bool  # the header has a checksum over all that is behind it
-    expires: float
-
-
 class TunnelSender:
     """Sends frames into the tunnels of one kind and UDP port."""
 
-    def __init__(self, kind: str, port: int, raw: socket.socket) -> None:
-        self._kind, self._port = kind, port
-        self._raw = raw  # what GRE is sent by
-        self._senders: dict[tuple[int, bool], socket.socket] = {}
+    def __init__(self, kind: str, port: int) -> None:
+        self._is_gre = is_gre(kind)
+        self._sequence = 0
+        self._paths = Paths(kind, port)
         self._message = Message(2 * _MAX_SEGMENTS)
         self._batch = Sender(_MAX_SEGMENTS, parts=2)
         self._segmenter = _open_segmenter()
         self._headers = syscalls.Memory(_HEADERS)
         self._used = 0  # bytes of it, by what is queued
-        self._queued: dict[tuple[int, int], tuple[_Path, int, Parts]] = {}
-        self._paths: dict[int, _Path] = {}
+        self._queued: dict[tuple[int, int], tuple[Path, int, Parts]] = {}
 
     def close(self) -> None:
         """Close the sockets that were made here."""
-        for sock in self._senders.values():
-            sock.close()
+        self._paths.close()
         if self._segmenter:
             self._segmenter.close()
 
-    def send(self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel) -> Sent:
+    def send(self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel, mark: int = 0) -> Sent:
         """Send a frame, which lies at this address until flush(), to a tunnel's far end. Raises NoRoute."""
-        path = self._path(tunnel)
+        path = self._paths.find(tunnel, mark)
         flow = zlib.crc32(frame[26:38]) % _SOURCE_PORTS
         if not vnet.gso_type and not path.summed:
             return self._queue(frame, address, vnet, path, flow)
         refused = self.flush()
         cut = self._cut(frame, address, vnet, path.room)
         parts = self._parts(cut, path)
-        if self._kind == "gre":
-            refused += self._batch.send(self._raw.fileno(), parts, path.name, path.control)
+        if self._is_gre:
+            refused += self._send_raw(parts, path)
         else:
             refused += self._send_udp(parts, path, flow)
         return Sent(len(cut.pieces), sum(len(p.header) + p.length for p in cut.pieces), refused)
 
-    def _queue(self, frame: memoryview, address: int, vnet: h.Vnet, path: _Path, flow: int) -> Sent:
+    def _queue(self, frame: memoryview, address: int, vnet: h.Vnet, path: Path, flow: int) -> Sent:
         """Keep a frame for flush()."""
-        header = path.header
+        header = path.header or self._numbered(path)
         start = 0
         if vnet.flags & h.VNET_NEEDS_CSUM:
             start = vnet.csum_start + vnet.csum_offset + 2
@@ -115,15 +91,15 @@ class TunnelSender:
         """Send what is queued; return how many frames the kernel refused."""
         refused = 0
         for path, flow, parts in self._queued.values():
-            if self._kind == "gre":
-                refused += self._batch.send(self._raw.fileno(), parts, path.name, path.control)
+            if self._is_gre:
+                refused += self._send_raw(parts, path)
             else:
                 refused += self._send_by_length(parts, path, flow)
         self._queued.clear()
         self._used = 0
         return refused
 
-    def _send_by_length(self, parts: Parts, path: _Path, flow: int) -> int:
+    def _send_by_length(self, parts: Parts, path: Path, flow: int) -> int:
         """Send frames of one flow over UDP, runs of equal length together; return how many were refused."""
         refused = first = size = 0
         for at in range(0, len(parts), 4):
@@ -150,25 +126,50 @@ class TunnelSender:
             return Cut(frame, address, [Segment(header, front, len(frame) - front)])
         return Cut(frame, address, [Segment(b"", 0, len(frame))])
 
-    def _send_udp(self, parts: Parts, path: _Path, flow: int) -> int:
+    def _numbered(self, path: Path) -> bytes:
+        self._sequence += 1
+        return numbered_header(path.tunnel, self._sequence - 1)
+
+    def _send_raw(self, parts: Parts, path: Path) -> int:
+        """Send frames over IP itself, those apart that are to be fragmented; return how many were refused."""
+        limit = path.room + path.header_len
+        sizes = [parts[at + 1] + parts[at + 3] for at in range(0, len(parts), 4)]
+        if max(sizes, default=0) <= limit:
+            return self._batch.send(
+                self._paths.descriptor(path, 0, fits=True, summed=False), parts, path.name, path.control
+            )
+        refused = 0
+        for number, size in enumerate(sizes):
+            descriptor = self._paths.descriptor(path, 0, fits=size <= limit, summed=False)
+            group = parts[4 * number : 4 * number + 4]
+            refused += self._batch.send(descriptor, group, path.name, path.control)
+        return refused
+
+    def _send_udp(self, parts: Parts, path: Path, flow: int) -> int:
         """Send frames of equal lengths, as many at once as the kernel takes; return how many it refused."""
-        if len(parts) <= 4:
-            descriptor = self._sender(flow, bool(path.tunnel.flags & TUN_CSUM)).fileno()
+        if not parts:
+            return 0
+        summed = bool(path.tunnel.flags & TUN_CSUM)
+        size = parts[1] + parts[3]
+        fits = size <= path.room + path.header_len
+        if len(parts) == 4 or not fits:  # what does not fit is for the host to fragment
+            descriptor = self._paths.descriptor(path, flow, fits, summed)
             return self._batch.send(descriptor, parts, path.name, path.control)
-        descriptor = self._sender(flow, True).fileno()  # the kernel segments only what it also checksums
-        refused, size = 0, parts[1] + parts[3]
+        refused = 0
+        descriptor = self._paths.descriptor(
+            path, flow, fits, summed=True
+        )  # what is segmented is also checksummed
         at_once = 4 * max(min(_MAX_SEGMENTS, _MAX_DATAGRAM // size), 1)
-        control = path.control + _cmsg(syscalls.SOL_UDP, syscalls.UDP_SEGMENT, _U16.pack(size))
+        control = path.control + cmsg(syscalls.SOL_UDP, syscalls.UDP_SEGMENT, _U16.pack(size))
         for first in range(0, len(parts), at_once):
             group = parts[first : first + at_once]
-            fits = size <= path.room + len(path.header)  # what does not is for the host to fragment
-            if not (fits and self._message.send(descriptor, group, path.name, control)):
+            if not self._message.send(descriptor, group, path.name, control):
                 refused += self._batch.send(descriptor, group, path.name, path.control)
         return refused
 
-    def _parts(self, cut: Cut, path: _Path) -> Parts:
+    def _parts(self, cut: Cut, path: Path) -> Parts:
         """Lay out tunnel headers, what a piece has of its own behind them, and the rest of each frame."""
-        fronts = [path.header + piece.header for piece in cut.pieces]
+        fronts = [(path.header or self._numbered(path)) + piece.header for piece in cut.pieces]
         if path.summed:
             bodies = [
                 piece.header + cut.frame[piece.start : piece.start + piece.length] for piece in cut.pieces
@@ -184,59 +185,9 @@ class TunnelSender:
             at += len(front)
         return parts
 
-    def _sender(self, entropy: int, summed: bool) -> socket.socket:
-        """Return a socket with a source port of its own."""
-        sock = self._senders.get((entropy, summed))
-        if sock is None:
-            sock = socket.socket(
-                socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-            )
-            enlarge_buffers(sock)
-            sock.setsockopt(socket.IPPROTO_IP, syscalls.IP_MTU_DISCOVER, syscalls.IP_PMTUDISC_DONT)
-            sock.setsockopt(socket.SOL_SOCKET, syscalls.SO_NO_CHECK, 0 if summed else 1)
-            self._senders[entropy, summed] = sock
-        return sock
-
-    def _path(self, tunnel: SetTunnel) -> _Path:
-        """Return how to reach a far end. Raises NoRoute."""
-        path = self._paths.get(id(tunnel))  # hashing what it holds takes 2 us
-        if path and path.expires > time.monotonic():
-            return path
-        if tunnel.proto != socket.AF_INET:
-            raise NoRoute
-        dst = tunnel.dst.to_bytes(4, "big")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((socket.inet_ntoa(dst), 9))
-                mtu = probe.getsockopt(socket.IPPROTO_IP, syscalls.IP_MTU)
-            except OSError as error:
-                raise NoRoute from error
-        header = format_header(self._kind, tunnel)
-        summed = self._kind == "gre" and bool(tunnel.flags & TUN_CSUM)
-        outer = _IP_LEN if self._kind == "gre" else _IP_UDP_LEN
-        control = _cmsg(socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(tunnel.tos))
-        if tunnel.ttl:
-            control += _cmsg(socket.IPPROTO_IP, socket.IP_TTL, _INT.pack(tunnel.ttl))
-        if tunnel.src:
-            source = bytes(4) + tunnel.src.to_bytes(4, "big") + bytes(4)  # struct in_pktinfo
-            control += _cmsg(socket.IPPROTO_IP, syscalls.IP_PKTINFO, source)
-        port = 0 if self._kind == "gre" else tunnel.tp_dst or self._port
-        name = _SOCKADDR.pack(socket.AF_INET, port.to_bytes(2, "big"), dst)
-        if len(self._paths) >= _MAX_PATHS:
-            self._paths.clear()
-        path = _Path(
-            name, control, header, mtu - outer - len(header), tunnel, summed, time.monotonic() + _PATH_LIFE
-        )
-        self._paths[id(tunnel)] = path
-        return path
-
 
 def _open_segmenter() -> Segmenter | None:
     try:
         return Segmenter()
     except OSError:
         return None
-
-
-def _cmsg(level: int, kind: int, data: bytes) -> bytes:
-    return _CMSG.pack(_CMSG.size + len(data), level, kind) + data + bytes(-len(data) % 8)
