@@ -42,7 +42,6 @@ TUN_F_UDP: Final = 0x20 | 0x40  # USO4, USO6: Linux 6.2
 SOL_UDP: Final = 17
 UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
-UDP_NO_CHECK6_TX: Final = 101
 UDP_NO_CHECK6_RX: Final = 102
 
 IP_MTU_DISCOVER: Final = 10

@@ -110,9 +110,7 @@ class Paths:
         enlarge_buffers(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, syscalls.IPV6_MTU_DISCOVER, syscalls.IP_PMTUDISC_DONT)
-            if not is_gre(self._kind):
-                sock.setsockopt(syscalls.SOL_UDP, syscalls.UDP_NO_CHECK6_TX, 0 if summed else 1)
-            return sock
+            return sock  # over IPv6 every UDP packet has a checksum (RFC 8200, 8.1)
         discover = syscalls.IP_PMTUDISC_PROBE if whole else syscalls.IP_PMTUDISC_DONT
         sock.setsockopt(socket.IPPROTO_IP, syscalls.IP_MTU_DISCOVER, discover)
         if not is_gre(self._kind):
