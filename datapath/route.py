@@ -1,24 +1,37 @@
-"""The way to an address in this network namespace (rtnetlink(7), RTM_GETROUTE).
+"""The way to an address in this network namespace, and who is next on it (rtnetlink(7)).
 
 Rule: one question, one answer; nothing is remembered here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
+from typing import NamedTuple
 
-from datapath.netlink import attrs
+from datapath.netlink import attrs, message
 from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 
 Address = IPv4Address | IPv6Address
-_RTM_GETROUTE = 26
+_RTM_GETROUTE, _RTM_GETNEIGH = 26, 30
 _RTMSG = Struct("=BBBBBBBBI")  # family, lengths of addresses, tos, table, protocol, scope, type, flags
 _AF_INET, _AF_INET6 = 2, 10
-_RTA_DST, _RTA_OIF, _RTA_PREFSRC = 1, 4, 7
-_ROUTE: attrs.Policy = {_RTA_OIF: attrs.u32("oif"), _RTA_PREFSRC: attrs.raw("source")}
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE, _RTA_MARK = 1, 4, 5, 7, 15, 16
+_ROUTE: attrs.Policy = {
+    _RTA_DST: attrs.raw("to"),
+    _RTA_OIF: attrs.u32("oif"),
+    _RTA_GATEWAY: attrs.raw("gateway"),
+    _RTA_PREFSRC: attrs.raw("source"),
+    _RTA_TABLE: attrs.u32("table"),
+}
+_RTN_UNICAST, _RTN_LOCAL = 1, 2
+_TABLES = (254, 255)  # main and local
+_NDMSG = Struct("=BxxxiHBB")  # family, index, state, flags, type
+_NEIGHBOUR: attrs.Policy = {1: attrs.raw("address"), 2: attrs.raw("mac")}
+_NUD_REACHABLE, _NUD_STALE, _NUD_DELAY, _NUD_PROBE, _NUD_PERMANENT = 0x02, 0x04, 0x08, 0x10, 0x80
+_NUD_USABLE = _NUD_REACHABLE | _NUD_STALE | _NUD_DELAY | _NUD_PROBE | _NUD_PERMANENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,29 @@ class Route:
 
     ifindex: int
     source: Address | None  # their source address
+    gateway: Address | None = None
+
+    def with_source(self, source: Address | None) -> Route:
+        """Return the route with another source address."""
+        return replace(self, source=source)
+
+
+class TableEntry(NamedTuple):
+    """A row of the routing tables "main" and "local"."""
+
+    to: Address
+    length: int  # of the prefix
+    route: Route
+    is_local: bool  # an address of this host
+
+
+class Neighbour(NamedTuple):
+    """Somebody on a link, and the hardware address there."""
+
+    address: Address
+    mac: str
+    ifindex: int
+    is_stale: bool
 
 
 class Routes:
@@ -39,10 +75,22 @@ class Routes:
         """Close the socket."""
         self._socket.close()
 
-    def find(self, to: Address) -> Route | None:
-        """Return the route to an address; None where there is none."""
+    def all(self) -> list[TableEntry]:
+        """List the tables "main" and "local"."""
+        answers = self._socket.transact(_RTM_GETROUTE, message.NLM_F_DUMP, _RTMSG.pack(*(0,) * 9))
+        return [entry for entry in map(parse_entry, answers) if entry is not None]
+
+    def neighbours(self) -> list[Neighbour]:
+        """List the neighbours whose hardware address is known."""
+        answers = self._socket.transact(_RTM_GETNEIGH, message.NLM_F_DUMP, _NDMSG.pack(0, 0, 0, 0, 0))
+        return [found for found in map(parse_neighbour, answers) if found is not None]
+
+    def find(self, to: Address, mark: int = 0) -> Route | None:
+        """Return the route to an address for packets with a mark; None where there is none."""
         family, bits = (_AF_INET, 32) if to.version == 4 else (_AF_INET6, 128)
         body = _RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, 0) + attrs.attr(_RTA_DST, to.packed)
+        if mark:
+            body += attrs.attr_u32(_RTA_MARK, mark)
         try:
             answers = self._socket.transact(_RTM_GETROUTE, 0, body)
         except (KernelRefusal, OSError):
@@ -54,6 +102,41 @@ def parse_route(body: bytes) -> Route | None:
     """Read an RTM_NEWROUTE without its netlink header; None for a route that leads to no device."""
     if len(body) < _RTMSG.size:
         raise attrs.NetlinkFormatError(f"route message of {len(body)} bytes")
+    return _route(attrs.parse(body, _ROUTE, "route", _RTMSG.size))
+
+
+def _route(values: attrs.Values) -> Route | None:
+    ifindex = values.integer("oif", 0)
+    return Route(ifindex, _address(values, "source"), _address(values, "gateway")) if ifindex else None
+
+
+def _address(values: attrs.Values, name: str) -> Address | None:
+    octets = values.octets(name)
+    return ip_address(octets) if len(octets) in (4, 16) else None
+
+
+def parse_entry(body: bytes) -> TableEntry | None:
+    """Read an RTM_NEWROUTE as a row of a table; None for one of another table, or that leads nowhere."""
+    route = parse_route(body)
+    family, length, _source, _tos, table, _proto, _scope, kind, _flags = _RTMSG.unpack_from(body)
     values = attrs.parse(body, _ROUTE, "route", _RTMSG.size)
-    ifindex, source = values.integer("oif", 0), values.octets("source")
-    return Route(ifindex, ip_address(source) if source else None) if ifindex else None
+    if (
+        route is None
+        or kind not in (_RTN_UNICAST, _RTN_LOCAL)
+        or values.integer("table", table) not in _TABLES
+    ):
+        return None
+    to = _address(values, "to") or ip_address(bytes(4 if family == _AF_INET else 16))
+    return TableEntry(to, length, route, kind == _RTN_LOCAL)
+
+
+def parse_neighbour(body: bytes) -> Neighbour | None:
+    """Read an RTM_NEWNEIGH without its netlink header; None for one that is not known, or has no Ethernet."""
+    if len(body) < _NDMSG.size:
+        raise attrs.NetlinkFormatError(f"neighbour message of {len(body)} bytes")
+    _family, ifindex, state, _flags, _type = _NDMSG.unpack_from(body)
+    values = attrs.parse(body, _NEIGHBOUR, "neighbour", _NDMSG.size)
+    address, mac = _address(values, "address"), values.octets("mac")
+    if address is None or len(mac) != 6 or not state & _NUD_USABLE:
+        return None
+    return Neighbour(address, mac.hex(":"), ifindex, bool(state & _NUD_STALE))

@@ -11,7 +11,7 @@ from datapath.packet.build import build
 from datapath.packet.checksum import checksum
 from datapath.packet.flowkey import FlowKey
 from tests.kit import namespace as ns
-from tests.kit.feature_lab import FAR_UNDERLAY, FeatureLab, Host, frame
+from tests.kit.feature_lab import FAR_UNDERLAY, UNDERLAY, FeatureLab, Host, frame
 from tests.kit.wire import decoded
 
 STATION = 0x0200_0000_0099  # behind the tunnel
@@ -243,3 +243,22 @@ def test_a_mark_chooses_the_route(lab: FeatureLab) -> None:
         assert f"> {FAR_UNDERLAY}.4789" in decoded([outer])
     finally:
         lab.run("ip rule del fwmark 7 lookup 100")
+
+
+@pytest.mark.feature(
+    "Tunnels", "ofproto/list-tunnels, ovs/route/*, tnl/neigh/show tell the way to the far end"
+)
+def test_commands_tell_the_way_to_the_far_end(lab: FeatureLab) -> None:
+    t = Tunnelled(lab, "vxlan", "key=5", "tos=inherit", "csum=true")
+    t.sent()
+    number = re.search(r"vxlan_sys_4789 \((\d+)\) ref_cnt=1", lab.appctl("tnl/ports/show"))
+    assert bool(number) == (not lab.side.is_kernel)
+    dp_port = r"(\d+)"
+    tunnel = rf"port {dp_port}: t0 \(vxlan: ::->{FAR_UNDERLAY}, key=0x5, legacy_l2, dp port=\1, ttl=64, tos=inherit, csum=true\)\n"
+    assert re.fullmatch(tunnel, lab.appctl("ofproto/list-tunnels"))
+    assert lab.appctl("ovs/route/lookup", FAR_UNDERLAY) == f"src {UNDERLAY}\ngateway ::\ndev br-phy\n"
+    assert lab.appctl("ovs/route/lookup", "198.51.100.1", check=False) == "Not found\n"
+    assert f"Cached: 172.31.0.0/24 dev br-phy SRC {UNDERLAY}\n" in lab.appctl("ovs/route/show")
+    if lab.is_ours or not lab.side.is_kernel:
+        station = t.far.mac.to_bytes(6, "big").hex(":")
+        assert re.search(rf"{FAR_UNDERLAY} +{station} +br-phy", lab.appctl("tnl/neigh/show"))

@@ -15,7 +15,7 @@ from datapath.provider import Provider
 from dpctl import commands as dpctl
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
-from vswitchd.control import bond, bridge, dpif, fdb, features, mdb, ofproto, qos, trace, upcall
+from vswitchd.control import bond, bridge, dpif, fdb, features, mdb, ofproto, qos, tnl, trace, upcall
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
 
@@ -29,6 +29,7 @@ _TABLE: tuple[tuple[str, str, int, int, Handler], ...] = (
     *mdb.COMMANDS,
     *ofproto.COMMANDS,
     *qos.COMMANDS,
+    *tnl.COMMANDS,
     *trace.COMMANDS,
     *upcall.COMMANDS,
 )
