@@ -31,12 +31,13 @@ _TITLES = {
 _INTRODUCTION = """# Features
 
 Each line is one test, which runs on four switches: this one and the one of Open vSwitch 3.1 in C, each on its datapath in
-userspace and on the kernel's module (Linux 6.1, in a virtual machine). Real frames between real namespaces; `make test`
-runs all of them, and fails where a cell is not true.
+userspace and on the kernel's module (Linux 6.1, in a virtual machine). Real frames between real namespaces. `make test`
+runs all but the last column, and fails where a cell is not true.
 
 `yes`: the test passes. `no`: it fails there, for the reason below the table. `-`: there is no such thing.
 
-`tools/features` writes this page from the marks of the tests in `tests/features`; `tools/features --run` runs them first.
+`tools/features` writes this page from the marks of the tests in `tests/features`; `tools/features --run` runs them first,
+the last column too.
 """
 
 
