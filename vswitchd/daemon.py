@@ -76,6 +76,7 @@ class Daemon:
             self.reconciler.datapaths.close(delete=self.cleanup)
         except DatapathError as error:
             log.err("%s", error_text(error))
+        self.reconciler.qos.close()
         self._watch.close()
 
     async def _follow_database(self) -> None:

@@ -85,7 +85,8 @@ def _settings(shaping: Shaping) -> list[str]:
             shown = [f"limit: {limit}", f"quantum: {quantum}", f"flows: {flows}"]
             return [*shown, f"interval: {codel_asked(interval)}", f"target: {codel_asked(target)}"]
         case _:
-            return [f"max-rate: {shaping.classes[ROOT_CLASS].ceil * 8}"]
+            top = shaping.classes.get(ROOT_CLASS)  # the kernel may have refused it
+            return [f"max-rate: {top.ceil * 8}"] if top else []
 
 
 def _queue(queue: QueueClass, stats: QueueStats) -> Iterator[str]:

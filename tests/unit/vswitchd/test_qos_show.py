@@ -1,6 +1,6 @@
 """qos/show, in the words of Open vSwitch 3.1."""
 
-from datapath.tc.values import QueueStats
+from datapath.tc.values import Htb, QueueStats, Shaping
 from vswitchd.config.qos import QosConfig, QueueConfig
 from vswitchd.control.qos import format_qos
 from vswitchd.qos_plan import shaping_of
@@ -33,3 +33,7 @@ def test_settings_are_shown_as_asked_for() -> None:
         "QoS: a linux-fq_codel\nlimit: 10240\nquantum: 1514\nflows: 64\ninterval: 1000000\ntarget: 5000\n"
     )
     assert shown("linux-sfq") == "QoS: a linux-sfq\nquantum: 1500\nperturb: 10\n"
+
+
+def test_a_qdisc_whose_classes_were_refused_is_shown_without_them() -> None:
+    assert format_qos("a", Shaping(Htb()), {}) == "QoS: a linux-htb\n"
