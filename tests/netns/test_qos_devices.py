@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from datapath.provider import Vport
+from switching.vlan import PortVlan
 from tests.kit import namespace as ns
 from tests.kit import netns
-from switching.vlan import PortVlan
 from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.config.qos import QosConfig, QueueConfig
 from vswitchd.linkwatch import LinkWatch
