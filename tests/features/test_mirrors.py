@@ -99,6 +99,24 @@ def test_packets_are_mirrored_through_a_tunnel(lab: FeatureLab) -> None:
     assert "key=0x7" in pcap.decoded()
 
 
+@pytest.mark.feature("Mirrors", "through an ERSPAN tunnel, seen by tcpdump")
+def test_packets_are_mirrored_through_erspan(lab: FeatureLab) -> None:
+    far = lab.underlay()
+    a, b = hosts(lab, "ab")
+    lab.vsctl(
+        f"add-port br0 g0 -- set interface g0 type=erspan options:remote_ip={FAR_UNDERLAY} options:key=30",
+        "options:erspan_ver=1 options:erspan_idx=3",
+    )
+    mirror(lab, "select_all=true", output_port="g0")
+    assert far.ping(UNDERLAY, 1)
+    far.wire.drain()
+    with far.capture("proto gre") as pcap:
+        a.send(frame(a, b))
+        assert b.received() == [frame(a, b)]
+        far.received(1)
+    assert re.search(r"GREv0, Flags \[sequence# present\], seq \d+", pcap.decoded())
+
+
 @pytest.mark.feature("Mirrors", "what was mirrored is counted")
 def test_mirrored_packets_are_counted(lab: FeatureLab) -> None:
     a, b, span = hosts(lab, "abs")
