@@ -123,7 +123,8 @@ def police_of(policing: Policing) -> Police | None:
     if rate:
         found = Police(rate, to_ticks(policing.kbits_burst * 1024 // 8, rate))
     if policing.kpackets:
-        packets, burst = policing.kpackets * 1000, policing.kpackets_burst * 1000
+        packets = policing.kpackets * 1000
+        burst = to_ticks(policing.kpackets_burst * 1000, packets)
         found = replace(found, packets=packets, packet_burst=burst)
     return None if found == Police() else found
 
@@ -160,6 +161,8 @@ def plan_shaping(wanted: Shaping | None, actual: Shaping | None, *, is_there: bo
 
 def _can_become(before: Discipline, after: Discipline) -> bool:
     """Tell whether the kernel lets one change into the other."""
+    if isinstance(after, Sfq):
+        return before == after
     if isinstance(before, FqCodel) and isinstance(after, FqCodel):
         return before.flows == after.flows
     return before.kind == after.kind

@@ -116,7 +116,7 @@ class Police:
     rate: int = 0  # 0: any
     burst: int = 0  # ticks at `rate`
     packets: int = 0  # a second; 0: any
-    packet_burst: int = 0
+    packet_burst: int = 0  # ticks at `packets`
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,11 +198,11 @@ def test_qdiscs_without_classes_have_their_defaults(lab: FeatureLab) -> None:
 
 @pytest.mark.feature(
     "QoS",
-    "settings of a qdisc without classes change in place",
+    "settings of a qdisc without classes change",
     not_on=NO_MODULES,
     differs={"c-kernel": "it shows the new settings but leaves the old ones in the kernel"},
 )
-def test_settings_change_in_place(lab: FeatureLab) -> None:
+def test_settings_change(lab: FeatureLab) -> None:
     two_hosts(lab)
     for type_, change, tc_words in (
         ("sfq", "perturb=20 other_config:quantum=3000", "quantum 3000b depth 127 divisor 1024 perturb 20sec"),

@@ -1,6 +1,7 @@
 """What is asked for and what is there → steps."""
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from datapath.tc.control import (
@@ -105,8 +106,9 @@ def test_htb_and_hfsc_have_the_rates_of_the_c_switch() -> None:
     }
 
 
-def test_fq_codel_with_another_number_of_flows_is_made_anew() -> None:
-    few, many = (shaping_of(QosConfig("linux-fq_codel", {"flows": n}), MTU, 0) for n in (8, 16))
+@pytest.mark.parametrize(("type_", "setting"), [("linux-fq_codel", "flows"), ("linux-sfq", "perturb")])
+def test_what_the_kernel_cannot_change_is_made_anew(type_: str, setting: str) -> None:
+    few, many = (shaping_of(QosConfig(type_, {setting: n}), MTU, 0) for n in (8, 16))
     assert plan_shaping(many, few, is_there=True) == [
         DeleteRoot(),
         SetRoot(many.discipline, is_there=False),
@@ -117,7 +119,8 @@ def test_limits_of_what_comes() -> None:
     assert police_of(Policing()) is None
     police = police_of(Policing(kbits=1000, kbits_burst=8000, kpackets=5, kpackets_burst=16))
     assert police is not None
-    assert (police.rate, police.packets, police.packet_burst) == (125_000, 5000, 16_000)
+    assert (police.rate, police.packets) == (125_000, 5000)
+    assert to_octets(police.packet_burst, police.packets) == 16_000
     assert to_octets(police.burst, police.rate) == 1_024_000
     assert plan_policing(police, police) == []
     assert plan_policing(police, Police(1)) == [StopPolicing(), StartPolicing(police)]
