@@ -66,10 +66,10 @@ def in_memory(setup: Setup) -> Switch:
     for bridge, ports in setup.bridges.items():
         rows.add_bridge(bridge)
         rows.set("Bridge", rows.find("Bridge", bridge), **setup.bridge_columns)
-        for port in ports:
+        for number, port in enumerate(ports, 1):
             options = {"peer": port.peer} if port.peer else {}
             kind = "patch" if port.peer else ""
-            rows.add_port(bridge, port.name, kind, options, **port.columns)
+            rows.add_port(bridge, port.name, kind, options, ofport_request=number, **port.columns)
         for mirror in setup.mirrors.get(bridge, ()):
             rows.add_mirror(bridge, mirror.name, **mirror.columns)
     switch = Switch(rows)
@@ -103,9 +103,10 @@ class CDummy:
         for bridge, ports in setup.bridges.items():
             commands.append(["add-br", bridge])
             commands.append(["set", "Bridge", bridge, "datapath_type=dummy", *_columns(setup.bridge_columns)])
-            for port in ports:
+            for number, port in enumerate(ports, 1):
                 commands.append(["add-port", bridge, port.name, *_columns(port.columns)])
-                commands.append(["set", "Interface", port.name, *self._interface(port)])
+                interface = [f"ofport_request={number}", *self._interface(port)]
+                commands.append(["set", "Interface", port.name, *interface])
             for mirror in setup.mirrors.get(bridge, ()):
                 commands += _mirror(bridge, mirror)
         self._vsctl(commands)
@@ -143,7 +144,7 @@ class CDummy:
             return ["type=patch", f"options:peer={port.peer}"]
         path = self._server.home.path / f"{self._generation}-{port.name}.pcap"
         self._captures[port.name] = _Capture(path)
-        return ["type=dummy", f"ofport_request={len(self._captures)}", f"options:tx_pcap={path}"]
+        return ["type=dummy", f"options:tx_pcap={path}"]
 
     def _vsctl(self, commands: list[list[str]]) -> None:
         words = [
