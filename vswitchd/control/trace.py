@@ -148,6 +148,8 @@ def _format(
     actions = format_actions(decision.actions, names) if decision.actions else "drop"
     match = format_match(masked(packet.key, decision.mask), decision.mask, in_port)
     lines += ["", "Final flow: unchanged", f"Megaflow: {match}", f"Datapath actions: {actions}"]
+    if decision.is_slow:
+        lines.append("Packets like this one are decided one by one, for what is in them: there is no flow.")
     return "\n".join(lines) + "\n"
 
 

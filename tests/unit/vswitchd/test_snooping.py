@@ -22,7 +22,7 @@ from tests.kit.group_messages import (
     report6,
 )
 from tests.kit.switch import Rows, Switch
-from vswitchd.control import mdb
+from vswitchd.control import mdb, trace
 
 A, B, C = 0x0200_0000_000A, 0x0200_0000_000B, 0x0200_0000_000C
 GROUP, GROUP6 = "239.1.1.1", "ff05::101"
@@ -44,6 +44,11 @@ def switch() -> Switch:
 def show(switch: Switch) -> list[list[str]]:
     text = COMMANDS["mdb/show"](switch.reconciler, ["br0"])
     return [line.split()[:3] for line in text.splitlines()[1:]]
+
+
+def trace_of(switch: Switch, *words: str) -> str:
+    handler = next(handler for name, _, _, _, handler in trace.COMMANDS if name == "ofproto/trace")
+    return handler(switch.reconciler, ["br0", *words])
 
 
 def configure(switch: Switch, table: str, name: str, **settings: str) -> None:
@@ -203,3 +208,15 @@ def test_turning_it_on_and_off(switch: Switch) -> None:
     switch.rows.set("Bridge", switch.rows.find("Bridge", "br0"), mcast_snooping_enable=True)
     switch.reconcile()
     assert flows(switch) == []
+
+
+def test_a_trace_tells_what_is_decided_about_groups(switch: Switch) -> None:
+    switch.send("p3", query4(C))
+    text = trace_of(switch, "--names", "in_port=1", report4(A, GROUP).hex())
+    assert "a report about groups: to routers" in text
+    assert "Datapath actions: p3\n" in text
+    assert "decided one by one" in text
+    assert ["1", "0", GROUP] in show(switch)
+    text = trace_of(switch, "in_port=2", data(B, GROUP).hex())
+    assert "nw_dst=239.1.1.1" in text
+    assert "to those that have joined the group, and to routers" in text
