@@ -7,7 +7,7 @@ changes nothing.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appctl.unixctl import CommandError
 from datapath.match_parse import parse_flow
@@ -38,6 +38,7 @@ class _Packet:
     target: Target  # whose datapath it is on
     key: FlowKey
     port: SwitchPort | None  # by which it comes in
+    interface: SwitchPort | None  # of that port: itself, or the member of a bond
     in_port: str  # as it was written
 
 
@@ -56,7 +57,7 @@ def _trace(reconciler: Reconciler, args: list[str]) -> str:
         if len(frame) < ETH_HEADER_LEN:
             raise CommandError("Packet data too short for Ethernet")
         key = extract(frame, packet.key)
-        packet = _Packet(packet.target, key, packet.port, packet.in_port)
+        packet = replace(packet, key=key)
     report = Report()
     forwarding = packet.target.forwarding
     decision = xlate(packet.key, forwarding.switch, forwarding.state, report, packet.port, frame or b"")
@@ -103,7 +104,8 @@ def _datapath_flow(reconciler: Reconciler, names: list[str], text: str) -> _Pack
     if port is None:
         kind = "tunnel port" if key.tun_proto else "port"
         raise CommandError(f"no OpenFlow {kind} for this packet")
-    return _Packet(Target(port.bridge, type_, forwarding), key, port, "")
+    interface = port.member_at(key.in_port) or port
+    return _Packet(Target(port.bridge, type_, forwarding), key, port, interface, "")
 
 
 def _bridge_flow(reconciler: Reconciler, name: str, text: str) -> _Packet:
@@ -116,20 +118,21 @@ def _bridge_flow(reconciler: Reconciler, name: str, text: str) -> _Packet:
         flow = parse_flow(text)
     except OdpTextError as error:
         raise CommandError(f"{wrong}: {error.why}") from None
-    port = _bridge_port(target, flow.in_port)
+    port, interface = _bridge_port(target, flow.in_port)
     if port is None and not flow.in_port.isdigit():
         raise CommandError(f"{wrong}: bad value for in_port ({flow.in_port}: invalid or unknown port)")
-    number = port.dp_port if port is not None and not port.peer else _NO_PORT
-    return _Packet(target, flow.key._replace(in_port=number), port, flow.in_port)
+    number = interface.dp_port if interface is not None and not interface.peer else _NO_PORT
+    return _Packet(target, flow.key._replace(in_port=number), port, interface, flow.in_port)
 
 
-def _bridge_port(target: Target, text: str) -> SwitchPort | None:
-    """Find a port of a bridge by its OpenFlow number or name."""
+def _bridge_port(target: Target, text: str) -> tuple[SwitchPort | None, SwitchPort | None]:
+    """Find a port of a bridge, and its interface, by the OpenFlow number or name of the latter."""
     number = str(LOCAL_OFPORT) if text.upper() == "LOCAL" else text or "0"
     for port in target.forwarding.switch.bridges[target.name].ports:
-        if number == str(port.ofport) or text == port.name:
-            return port
-    return None
+        for interface in port.members or (port,):
+            if number == str(interface.ofport) or text == interface.name:
+                return port, interface
+    return None, None
 
 
 def _format(
@@ -154,11 +157,12 @@ def _format(
 
 
 def _port_text(packet: _Packet, *, named: bool) -> str:
-    if packet.port is None:
+    interface = packet.interface
+    if interface is None:
         return packet.in_port or "0"
-    if packet.port.ofport == LOCAL_OFPORT:
+    if interface.ofport == LOCAL_OFPORT:
         return "LOCAL"
-    return packet.port.name if named else str(packet.port.ofport)
+    return interface.name if named else str(interface.ofport)
 
 
 COMMANDS = (("ofproto/trace", _USAGE, 1, 5, _trace),)
