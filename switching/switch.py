@@ -60,7 +60,7 @@ class Switch:
         self.vlan_limit = vlan_limit  # tags that are looked at; further ones are payload
         self.by_name: dict[str, SwitchPort] = {}
         self._by_dp_port: dict[int, SwitchPort] = {}
-        self._tunnels: dict[TunnelMatch, SwitchPort] = {}
+        self.tunnels: dict[TunnelMatch, SwitchPort] = {}
         self.by_recirc: dict[int, SwitchPort] = {}  # bonds
         for bridge in bridges.values():
             for port in bridge.ports:
@@ -78,7 +78,7 @@ class Switch:
         for member in port.members:
             self._by_dp_port[member.dp_port] = port
         if port.tunnel is not None:
-            self._tunnels[match_of(port.tunnel, port.dp_port)] = port
+            self.tunnels[match_of(port.tunnel, port.dp_port)] = port
         elif port.dp_port != NO_DP_PORT:
             self._by_dp_port[port.dp_port] = port
 
@@ -87,6 +87,6 @@ class Switch:
         if not key.tun_proto:
             return self._by_dp_port.get(key.in_port)
         for match in candidates(key):
-            if port := self._tunnels.get(match):
+            if port := self.tunnels.get(match):
                 return port
         return None

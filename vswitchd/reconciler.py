@@ -19,14 +19,14 @@ from vswitchd.datapaths import Datapaths
 from vswitchd.devices import Devices
 from vswitchd.egress import Egress
 from vswitchd.figures import Figures, Tuning
-from vswitchd.forwarding import Forwarding, places_changed, set_switch
+from vswitchd.forwarding import Forwarding, places_changed, set_switch, translate_doubtful
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.ofports import NO_NUMBERS, BridgeNumbers, assign
 from vswitchd.picture import draw, present_interfaces
 from vswitchd.plan import Actual, DeleteDatapath, DeletePort, SetMac, SetMtu, Step, Subject, plan
 from vswitchd.qos import Qos
 from vswitchd.retries import Failure, Retries
-from vswitchd.revalidate import adopt, sweep, translate_all
+from vswitchd.revalidate import adopt, sweep
 from vswitchd.rows import Tables
 from vswitchd.status.describe import describe
 from vswitchd.status.interface import interface_error
@@ -76,14 +76,13 @@ class Reconciler:
         RECONFIGURATIONS.count()
         self.desired = read_config(tables, self._memo)
         self.actual = self.datapaths.observe(self._watch)
-        has_acted = False
         for _ in range(ROUNDS):
             planned = plan(self.desired, self.actual)
             self.retries.keep(planned)
             steps = self.retries.ready(planned, self.actual, now)
             if not steps:
                 break
-            has_acted |= self._try(steps, now) < len(steps)
+            self._try(steps, now)
             self.actual = self.datapaths.observe(self._watch)
         self.since = {b.name: self.since.get(b.name, now) for b in self.desired.bridges}
         before = self.numbers
@@ -95,7 +94,7 @@ class Reconciler:
             )
             for bridge in self.desired.bridges
         }
-        self._switch_over(has_acted, now)
+        self._switch_over(now)
         self.qos.apply(self.desired, self.actual, self.datapaths.handles)
         self._log(before)
 
@@ -150,11 +149,9 @@ class Reconciler:
             statistics=refresh,
         )
 
-    def _try(self, steps: Collection[Step], now: float) -> int:
-        """Carry out steps; return how many failed."""
+    def _try(self, steps: Collection[Step], now: float) -> None:
         failed = self.datapaths.apply(steps, self._watch)
         self.retries.note(steps, failed, self.actual, now)
-        return len(failed)
 
     def run(self, type_: str, operations: Collection[Operation]) -> None:
         """Hand operations to a datapath, if it is still there."""
@@ -176,7 +173,7 @@ class Reconciler:
             figures.note(len(forwarding.book), time.monotonic() - now)
             REVALIDATIONS.count()
 
-    def _switch_over(self, has_acted: bool, now: float) -> None:
+    def _switch_over(self, now: float) -> None:
         """Let packets be decided by the new configuration, and flows with them."""
         switches = draw(self.desired, self.actual, self.numbers)
         for gone in self.forwardings.keys() - switches.keys():
@@ -187,15 +184,15 @@ class Reconciler:
             if forwarding is None:
                 forwarding = self.forwardings[type_] = Forwarding()
             bridges = [b for b in self.desired.bridges if b.datapath_type == type_]
-            unchanged = not fresh and not has_acted and switch == forwarding.switch
             forwarding.flow_limit, forwarding.max_idle = self.desired.flow_limit, self.desired.max_idle
-            set_switch(forwarding, switch, bridges)
-            places = update_bonds(forwarding, bridges, self.actual.links, now)
+            before = forwarding.switch
+            places = set_switch(forwarding, switch, bridges)
+            places += update_bonds(forwarding, bridges, self.actual.links, now)
             if fresh:
                 self.run(type_, self._adopt(type_, forwarding, now))
-            elif not unchanged:
-                self.run(type_, translate_all(forwarding))
-            self.bonds_changed(type_, forwarding, places if unchanged else ())
+            else:
+                self.run(type_, translate_doubtful(forwarding, before, places))
+            self.bonds_changed(type_, forwarding, ())
 
     def follow_links(self, now: float) -> None:
         """Let bonds follow the links of their members at once, whatever else there is to do."""

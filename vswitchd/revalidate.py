@@ -11,7 +11,7 @@ from datapath.provider import Flow, FlowDel, FlowPut, FlowStats, Operation
 from switching.state import carry_out, expire
 from switching.xlate import xlate
 from vswitchd.flowbook import Record, flow_id
-from vswitchd.forwarding import Forwarding, count, places_changed, translate_again
+from vswitchd.forwarding import Forwarding, count, places_changed
 
 _SETTLING = 1.0  # seconds after which a flow that was put must show in a dump
 
@@ -65,11 +65,6 @@ def adopt(forwarding: Forwarding, flows: Iterable[Flow], now: float) -> list[Ope
         if flow.actions != decision.actions:
             operations.append(FlowPut(flow.ufid, flow.key, decision.mask, decision.actions, modify=True))
     return operations
-
-
-def translate_all(forwarding: Forwarding) -> list[Operation]:
-    """Decide every flow anew after a change of the configuration."""
-    return translate_again(forwarding, forwarding.book)
 
 
 def _take_stats(forwarding: Forwarding, record: Record, stats: FlowStats) -> list[Hashable]:
