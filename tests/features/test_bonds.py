@@ -80,7 +80,8 @@ def test_another_member_takes_over_and_announces_the_stations(lab: FeatureLab) -
 def test_the_primary_member_becomes_active_again(lab: FeatureLab) -> None:
     _a, _m1, m2 = bonded(lab, "-- set port bond0 other_config:bond-primary=m2")
     fail(m2)
-    lab.wait_until(lambda: "(m1)" in lab.appctl("bond/show", "bond0"), "m1 is active")
+    lab.wait_until(lambda: not is_enabled(lab, "m2"), "m2 is disabled")
+    assert "(m1)" in lab.appctl("bond/show", "bond0")
     restore(m2)
     lab.wait_until(lambda: "(m2)" in lab.appctl("bond/show", "bond0"), "m2 is active")
 

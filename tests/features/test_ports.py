@@ -95,9 +95,9 @@ def test_a_tap_is_a_device(lab: FeatureLab) -> None:
         wire.send(frame(LOCAL_MAC, a))
         assert a.received() == [frame(LOCAL_MAC, a)]
         a.send(frame(a, LOCAL_MAC))
-        assert frame(a, LOCAL_MAC) in wire.received(1)
+        lab.wait_until(lambda: frame(a, LOCAL_MAC) in wire.drain(), "the frame came out of the tap")
     lab.vsctl("del-port br0 t0")
-    assert ns.device(lab.namespace, "t0") is None
+    lab.wait_until(lambda: ns.device(lab.namespace, "t0") is None, "the tap is gone")
 
 
 @pytest.mark.feature("Ports", "a chain of bridges is one datapath flow")
