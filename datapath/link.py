@@ -38,7 +38,12 @@ _LINK: attrs.Policy = {
     50: attrs.u32("min_mtu"),
     51: attrs.u32("max_mtu"),
 }
-_LINK_INFO: attrs.Policy = {_INFO_KIND: attrs.text("kind"), _INFO_SLAVE_KIND: attrs.text("slave_kind")}
+_LINK_INFO: attrs.Policy = {
+    _INFO_KIND: attrs.text("kind"),
+    _INFO_DATA: attrs.raw("data"),
+    _INFO_SLAVE_KIND: attrs.text("slave_kind"),
+}
+_VXLAN_GBP = 23
 _MONITOR_BUFFER = 1 << 20
 
 
@@ -81,6 +86,7 @@ class Link:
     carrier_changes: int = 0
     min_mtu: int = 0
     max_mtu: int = 0
+    gbp: bool = False  # a vxlan device that knows group policies
     stats: LinkStats = field(default=LinkStats(), compare=False)
 
 
@@ -100,6 +106,7 @@ def parse_link(body: bytes) -> Link:
         admin_up=bool(flags & _IFF_UP),
         link_up=bool(flags & _IFF_RUNNING),
         kind=info.string("kind", ""),
+        gbp=info.string("kind", "") == "vxlan" and _has(info.octets("data"), _VXLAN_GBP),
         master=values.integer("master", 0),
         slave_kind=info.string("slave_kind", ""),
         carrier_changes=values.integer("carrier_changes", 0),
@@ -107,6 +114,10 @@ def parse_link(body: bytes) -> Link:
         max_mtu=values.integer("max_mtu", 0),
         stats=LinkStats(*values.numbers("stats", LinkStats())),
     )
+
+
+def _has(data: bytes, kind: int) -> bool:
+    return any(found == kind for found, _start, _stop in attrs.attributes(data))
 
 
 class Links:
@@ -229,13 +240,7 @@ _DEVICE_KIND: Final = {"gre": "gretap", "ip6gre": "ip6gretap"}  # others are of 
 
 # linux/if_tunnel.h and linux/if_link.h
 _GRE_COLLECT_METADATA = 18
-_VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_UDP_ZERO_CSUM6_RX, _VXLAN_GBP, _VXLAN_COLLECT_METADATA = (
-    7,
-    15,
-    20,
-    23,
-    25,
-)
+_VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_UDP_ZERO_CSUM6_RX, _VXLAN_COLLECT_METADATA = 7, 15, 20, 25
 _GENEVE_PORT, _GENEVE_COLLECT_METADATA, _GENEVE_UDP_ZERO_CSUM6_RX = 5, 6, 10
 
 

@@ -81,8 +81,9 @@ def _kind(port: Vport) -> str:
         return ""
     if port.kind not in TUNNEL_KINDS:
         return f" ({port.kind})"
+    version = "erspan_ver=0, " if port.kind in ("erspan", "ip6erspan") else ""  # as each packet says
     own_port = port.dst_port not in (0, DEFAULT_TUNNEL_PORT[port.kind])
-    return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}packet_type=ptap)"
+    return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}{version}packet_type=ptap)"
 
 
 def _devices() -> dict[int, LinkStats]:

@@ -109,7 +109,9 @@ def plan(desired: Desired, actual: Actual) -> Plan:
             DeletePort(type_, port.name, port.port_no)
             for port in datapath.ports.values()
             if port.port_no != LOCAL_PORT
-            and not (_serves(port, wanted[type_].get(port.name)) and _is_alive(port, datapath, actual))
+            and not (
+                _serves(port, wanted[type_].get(port.name), actual) and _is_alive(port, datapath, actual)
+            )
         ]
     deleted = {(step.type, step.name) for step in deletions if isinstance(step, DeletePort)}
     for type_, specs in wanted.items():
@@ -141,8 +143,11 @@ def wanted_ports(desired: Desired, types: frozenset[str]) -> dict[str, dict[str,
     return wanted
 
 
-def _serves(port: Vport, spec: VportSpec | None) -> bool:
-    return spec is not None and (port.kind, port.dst_port) == (spec.kind, spec.dst_port)
+def _serves(port: Vport, spec: VportSpec | None, actual: Actual) -> bool:
+    if spec is None or (port.kind, port.dst_port) != (spec.kind, spec.dst_port):
+        return False
+    device = actual.links.get(port.name) if port.kind == "vxlan" and port.ifindex else None
+    return device is None or device.gbp == spec.gbp
 
 
 def _is_alive(port: Vport, datapath: ActualDatapath, actual: Actual) -> bool:

@@ -258,3 +258,16 @@ def test_commands_tell_the_way_to_the_far_end(lab: FeatureLab) -> None:
     if lab.is_ours or not lab.side.is_kernel:
         station = t.far.mac.to_bytes(6, "big").hex(":")
         assert re.search(rf"{FAR_UNDERLAY} +{station} +br-phy", lab.appctl("tnl/neigh/show"))
+
+
+@pytest.mark.feature(
+    "Tunnels",
+    "VXLAN with group policies (exts=gbp) takes frames of a group",
+    differs={"c-userspace": "its datapath knows no group policies"},
+)
+def test_vxlan_takes_frames_of_a_group(lab: FeatureLab) -> None:
+    t = Tunnelled(lab, "vxlan", "key=5")
+    outer = t.sent()
+    lab.vsctl("set interface t0 options:exts=gbp")
+    at = outer.index(b"\x08\0\0\0\0\0\5\0")
+    t.answer(outer[:at] + b"\x88\0\x12\x34" + outer[at + 4 :])

@@ -1,7 +1,10 @@
 """What a plan does about network devices: addresses, MTUs, and devices that are not the same any more."""
 
+from dataclasses import replace
+
 from datapath.link import Link
 from datapath.provider import Vport, VportSpec
+from switching.tunnel import TunnelConfig
 from switching.vlan import PortVlan
 from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.plan import Actual, ActualDatapath, AddPort, DeletePort, SetMac, SetMtu, plan
@@ -80,3 +83,14 @@ def test_port_whose_kind_changed_is_made_anew() -> None:
         DeletePort("system", "i1", 2),
         AddPort("system", VportSpec("i1", "system")),
     )
+
+
+def test_a_vxlan_device_is_made_anew_for_group_policies() -> None:
+    vxlan = TunnelConfig("vxlan", 1, dst_port=4789, gbp=True)
+    wanted = bridge(DesiredInterface("t0", "t0", "vxlan", tunnel=vxlan))
+    spec = VportSpec("vxlan_sys_4789", "vxlan", 4789, gbp=True)
+    ports = {"br0": Vport(1, "br0", "internal", 1), spec.name: Vport(2, spec.name, "vxlan", 9, 4789)}
+    for gbp, expected in ((True, ()), (False, (DeletePort("system", spec.name, 2), AddPort("system", spec)))):
+        device = replace(link(spec.name, 9), gbp=gbp)
+        there = Actual({"system": ActualDatapath("ovs", ports)}, {"br0": link("br0", 1), spec.name: device})
+        assert plan(wanted, there) == expected
