@@ -11,6 +11,8 @@ import pytest
 
 from tests.kit.feature_lab import SIDES, FeatureLab, sides_here, switch_of
 
+NOWHERE = "nowhere"  # the side of a test that is for none of those here
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test once for each side that it is for."""
@@ -24,7 +26,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for side in sides_here()
         if side not in mark.kwargs.get("not_on", {})
     ]
-    metafunc.parametrize("lab", parameters, indirect=True)
+    metafunc.parametrize("lab", parameters or [pytest.param(NOWHERE)], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are for no side that runs here."""
+    absent = [i for i in items if getattr(i, "callspec", None) and i.callspec.params.get("lab") == NOWHERE]  # type: ignore[attr-defined]
+    if absent:
+        config.hook.pytest_deselected(items=absent)
+        items[:] = [item for item in items if item not in absent]
 
 
 def _expected(reason: str | None) -> list[pytest.MarkDecorator]:
