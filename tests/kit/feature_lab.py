@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shlex
 import signal
@@ -47,6 +48,7 @@ from vsctl.cli import main as vsctl
 EXPERIMENTAL = 0x88B5  # IEEE 802's local experimental Ethertype
 UNDERLAY, FAR_UNDERLAY = "172.31.0.1", "172.31.0.2"
 IN_VM = bool(os.environ.get("IN_KERNEL_VM"))
+_numbers = itertools.count(1)
 PATIENCE, SILENCE = (20.0, 1.0) if IN_VM else (5.0, 0.2)  # seconds for what must come, and for what must not
 
 
@@ -268,7 +270,7 @@ _UNCONNECTED = _Unconnected()  # of a host that is being made
 @contextmanager
 def switch_of(side: Side) -> Iterator[FeatureLab]:
     """Run the daemons of a side, in a namespace of their own."""
-    namespace = f"t-{side.name}-{os.getpid()}"
+    namespace = f"t-{side.name}-{os.getpid()}-{next(_numbers)}"  # there may be several of a side
     with ExitStack() as stack:
         stack.enter_context(ns.namespace(namespace))
         with netns.inside(namespace):
