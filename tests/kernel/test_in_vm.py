@@ -12,7 +12,7 @@ from tests.kernel.vm import Machine, run
 pytestmark = pytest.mark.kernel
 PYTEST = [
     *(sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=800"),
-    *("--color=no", "-v", "--durations=20", "tests/features", "tests/kernel/inside"),
+    *("--color=no", "-v", "--durations=20", "tests/kernel/inside", "tests/features"),
 ]
 TIMEOUT = (
     1500.0  # seconds: a program in Python takes two to four to start there, and other tests may be running

@@ -24,6 +24,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -152,6 +153,7 @@ class Host:
                 while "listening on" not in (line := process.stderr.readline()):
                     assert line, "tcpdump ended"
                 yield capture
+                time.sleep(0.5)  # tcpdump may not have read the last frame yet
                 process.send_signal(signal.SIGINT)
                 process.communicate(timeout=20)
                 capture.text = read_capture(path)

@@ -69,8 +69,10 @@ def make_namespace(name: str) -> None:
 def remove_namespace(name: str) -> None:
     """Remove a namespace; what is in it goes when nothing uses it any more."""
     with contextlib.suppress(OSError):
-        _call(_libc.umount2, str(_PLACE / name).encode(), _MNT_DETACH)
-    (_PLACE / name).unlink(missing_ok=True)
+        while True:  # ip-netns(8) doubles what is mounted there when it shares the place
+            _call(_libc.umount2, str(_PLACE / name).encode(), _MNT_DETACH)
+    with contextlib.suppress(OSError):
+        (_PLACE / name).unlink()
 
 
 def _call(function: ctypes._NamedFuncPointer, *arguments: object) -> None:
