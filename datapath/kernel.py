@@ -18,6 +18,7 @@ from datapath.kernel_conntrack import KernelConnectionTracker
 from datapath.link import Links
 from datapath.netlink import genl, message
 from datapath.netlink import openvswitch as ovs
+from datapath.netlink.asking import asking
 from datapath.netlink.attrs import NetlinkFormatError
 from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_GENERIC, NetlinkSocket
@@ -63,14 +64,8 @@ class Families:
 
     def transact(self, family: int, flags: int, body: bytes, what: str) -> list[bytes]:
         """Ask the kernel; `what` names the request in the DatapathError where it refuses."""
-        try:
+        with asking(what):
             return self.socket.transact(family, flags, body)
-        except KernelRefusal as refusal:
-            raise DatapathError(refusal.errno, what, refusal.text) from None
-        except NetlinkFormatError as error:
-            raise DatapathError(errno.EPROTO, what, str(error)) from None
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, what) from None
 
     def find(self, family: int, body: bytes, what: str, absent: tuple[int, ...]) -> bytes | None:
         """Ask for one object; None where the kernel answers with one of the error numbers `absent`."""

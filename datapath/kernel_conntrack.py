@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Final, TypeVar
 
 from datapath.conntrack import DEFAULT_ZONE, Connection, Tuple, ZoneLimit
 from datapath.netlink import conntrack as codec
 from datapath.netlink import genl, message
-from datapath.netlink.attrs import NetlinkFormatError
-from datapath.netlink.conversation import KernelRefusal
+from datapath.netlink.asking import asking
 from datapath.netlink.sockets import NETLINK_GENERIC, NetlinkSocket
 from datapath.provider import DatapathError
 
@@ -77,22 +77,10 @@ def _ask_limits(request: bytes, flags: int, what: str) -> list[bytes]:
 
 
 def _ask(protocol: int, what: str, converse: Callable[[NetlinkSocket], list[bytes]]) -> list[bytes]:
-    try:
-        sock = NetlinkSocket(protocol)
-        try:
-            return converse(sock)
-        finally:
-            sock.close()
-    except KernelRefusal as refusal:
-        raise DatapathError(refusal.errno, what, refusal.text) from None
-    except OSError as error:
-        raise DatapathError(error.errno or errno.EIO, what) from None
-    except NetlinkFormatError as error:
-        raise DatapathError(errno.EPROTO, what, str(error)) from None
+    with asking(what), closing(NetlinkSocket(protocol)) as sock:
+        return converse(sock)
 
 
 def _read(parse: Callable[[bytes], T], answer: bytes, what: str) -> T:
-    try:
+    with asking(what):
         return parse(answer)
-    except NetlinkFormatError as error:
-        raise DatapathError(errno.EPROTO, what, str(error)) from None

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from datapath.netlink import attrs, message
-from datapath.netlink.conversation import KernelRefusal
+from datapath.netlink.asking import asking
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 from datapath.provider import DatapathError
 
@@ -164,12 +164,8 @@ class Links:
         return parse_link(answers[0]) if answers else None
 
     def _ask(self, flags: int, body: bytes, what: str) -> list[bytes]:
-        try:
+        with asking(what):
             return self._socket.transact(_RTM_GETLINK, flags, body)
-        except KernelRefusal as refusal:
-            raise DatapathError(refusal.errno, what, refusal.text) from None
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, what) from None
 
     def set_up(self, name: str, up: bool = True) -> None:
         """Switch a device on or off."""
@@ -228,12 +224,8 @@ class Links:
         )  # a gretap device is made with an MTU of its own, whatever was asked for
 
     def _change(self, kind: int, flags: int, body: bytes, what: str) -> None:
-        try:
+        with asking(what):
             self._socket.transact(kind, flags, body)
-        except KernelRefusal as refusal:
-            raise DatapathError(refusal.errno, what, refusal.text) from None
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, what) from None
 
 
 _DEVICE_KIND: Final = {"gre": "gretap", "ip6gre": "ip6gretap"}  # others are of the name of the kind of tunnel

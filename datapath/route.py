@@ -5,12 +5,13 @@ Rule: one question, one answer; nothing is remembered here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from typing import NamedTuple
 
 from datapath.netlink import attrs, message
+from datapath.netlink.asking import asking
 from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 
@@ -42,10 +43,6 @@ class Route:
     source: Address | None  # their source address
     gateway: Address | None = None
 
-    def with_source(self, source: Address | None) -> Route:
-        """Return the route with another source address."""
-        return replace(self, source=source)
-
 
 class TableEntry(NamedTuple):
     """A row of the routing tables "main" and "local"."""
@@ -76,13 +73,15 @@ class Routes:
         self._socket.close()
 
     def all(self) -> list[TableEntry]:
-        """List the tables "main" and "local"."""
-        answers = self._socket.transact(_RTM_GETROUTE, message.NLM_F_DUMP, _RTMSG.pack(*(0,) * 9))
+        """List the tables "main" and "local". DatapathError."""
+        with asking("list routes"):
+            answers = self._socket.transact(_RTM_GETROUTE, message.NLM_F_DUMP, _RTMSG.pack(*(0,) * 9))
         return [entry for entry in map(parse_entry, answers) if entry is not None]
 
     def neighbours(self) -> list[Neighbour]:
-        """List the neighbours whose hardware address is known."""
-        answers = self._socket.transact(_RTM_GETNEIGH, message.NLM_F_DUMP, _NDMSG.pack(0, 0, 0, 0, 0))
+        """List the neighbours whose hardware address is known. DatapathError."""
+        with asking("list neighbours"):
+            answers = self._socket.transact(_RTM_GETNEIGH, message.NLM_F_DUMP, _NDMSG.pack(0, 0, 0, 0, 0))
         return [found for found in map(parse_neighbour, answers) if found is not None]
 
     def find(self, to: Address, mark: int = 0) -> Route | None:
@@ -100,9 +99,13 @@ class Routes:
 
 def parse_route(body: bytes) -> Route | None:
     """Read an RTM_NEWROUTE without its netlink header; None for a route that leads to no device."""
+    return _route(_values(body))
+
+
+def _values(body: bytes) -> attrs.Values:
     if len(body) < _RTMSG.size:
         raise attrs.NetlinkFormatError(f"route message of {len(body)} bytes")
-    return _route(attrs.parse(body, _ROUTE, "route", _RTMSG.size))
+    return attrs.parse(body, _ROUTE, "route", _RTMSG.size)
 
 
 def _route(values: attrs.Values) -> Route | None:
@@ -117,9 +120,9 @@ def _address(values: attrs.Values, name: str) -> Address | None:
 
 def parse_entry(body: bytes) -> TableEntry | None:
     """Read an RTM_NEWROUTE as a row of a table; None for one of another table, or that leads nowhere."""
-    route = parse_route(body)
+    values = _values(body)
+    route = _route(values)
     family, length, _source, _tos, table, _proto, _scope, kind, _flags = _RTMSG.unpack_from(body)
-    values = attrs.parse(body, _ROUTE, "route", _RTMSG.size)
     if (
         route is None
         or kind not in (_RTN_UNICAST, _RTN_LOCAL)

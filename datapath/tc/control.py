@@ -12,7 +12,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from datapath.netlink import attrs, message
-from datapath.netlink.conversation import KernelRefusal
+from datapath.netlink.asking import asking
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 from datapath.provider import DatapathError
 from datapath.tc.values import HANDLE, Discipline, Police, QueueClass, QueueStats, Shaping
@@ -180,21 +180,16 @@ class TrafficControl:
 
     def _ask(self, kind: int, flags: int, ifindex: int, handle: int, parent: int, what: str) -> list[bytes]:
         try:
-            return self._socket.transact(kind, flags, _body(ifindex, handle, parent))
-        except KernelRefusal as refusal:
-            if refusal.errno == errno.ENOENT:  # there is no such qdisc
+            with asking(what):
+                return self._socket.transact(kind, flags, _body(ifindex, handle, parent))
+        except DatapathError as error:
+            if error.errno == errno.ENOENT:  # there is no such qdisc
                 return []
-            raise DatapathError(refusal.errno, what, refusal.text) from None
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, what) from None
+            raise
 
     def _change(self, kind: int, flags: int, body: bytes, what: str) -> None:
-        try:
+        with asking(what):
             self._socket.transact(kind, flags, body)
-        except KernelRefusal as refusal:
-            raise DatapathError(refusal.errno, what, refusal.text) from None
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, what) from None
 
 
 def _body(ifindex: int, handle: int, parent: int, info: int = 0, kind: str = "") -> bytes:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from appctl.unixctl import CommandError
 from datapath.link import Links
-from datapath.provider import DEFAULT_TUNNEL_PORT, TUNNEL_KINDS, Vport
+from datapath.provider import DEFAULT_TUNNEL_PORT, TUNNEL_KINDS, DatapathError, Vport
 from datapath.route import Neighbour, Routes, TableEntry
 from switching.switch import SwitchPort
 from switching.tunnel import DEFAULT_TTL, INHERIT, TunnelConfig
 from vswitchd.reconciler import Reconciler
+from vswitchd.status.observation import error_text
 
 _PORT_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LINE = "=" * 74
@@ -54,11 +57,8 @@ def _received_by(port: Vport) -> str:
 
 
 def _neighbours_show(_reconciler: Reconciler, _args: list[str]) -> str:
-    routes = Routes()
-    try:
+    with _routes() as routes:
         return format_neighbours(routes.neighbours(), _device_names())
-    finally:
-        routes.close()
 
 
 def format_neighbours(neighbours: Iterable[Neighbour], names: dict[int, str]) -> str:
@@ -76,18 +76,25 @@ def _device_names() -> dict[int, str]:
 
 
 def _routes_show(_reconciler: Reconciler, _args: list[str]) -> str:
-    routes = Routes()
-    try:
+    with _routes() as routes:
         entries = [_with_source(routes, entry) for entry in routes.all()]
         return format_routes(entries, _device_names())
-    finally:
-        routes.close()
+
+
+@contextmanager
+def _routes() -> Iterator[Routes]:
+    """Open the routing tables; CommandError where the kernel refuses to tell."""
+    try:
+        with closing(Routes()) as routes:
+            yield routes
+    except DatapathError as error:
+        raise CommandError(error_text(error)) from None
 
 
 def _with_source(routes: Routes, entry: TableEntry) -> TableEntry:
     """Add the source that packets on a way get, where the table leaves it to the host."""
     if entry.route.source is None and (route := routes.find(entry.to)):
-        return entry._replace(route=entry.route.with_source(route.source))
+        return entry._replace(route=replace(entry.route, source=route.source))
     return entry
 
 
@@ -120,12 +127,9 @@ def _route_lookup(_reconciler: Reconciler, args: list[str]) -> str:
         if name != "pkt_mark" or not text.isdigit():
             raise CommandError("Invalid pkt_mark")
         mark = int(text)
-    routes = Routes()
-    try:
+    with _routes() as routes:
         route = routes.find(to, mark)
-    finally:
-        routes.close()
-    device = _device_names().get(route.ifindex) if route else None
+        device = _device_names().get(route.ifindex) if route else None
     if route is None or device is None:
         raise CommandError("Not found")
     return f"src {route.source or '::'}\ngateway {route.gateway or '::'}\ndev {device}\n"
