@@ -56,8 +56,10 @@ def xlate(
     does not tell of a packet is taken from `packet`, where it is given.
     """
     walk = Walk(key, switch, state, report, packet)
-    bond = switch.by_recirc.get(key.recirc_id) if key.recirc_id else None
-    port = bond or port or switch.input_port(key)
+    if key.recirc_id:
+        port = switch.by_recirc.get(key.recirc_id)
+    elif port is None:
+        port = switch.input_port(key)
     if report is not None:
         report.enter(port.bridge if port else "")
     if port is None:

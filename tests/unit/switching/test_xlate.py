@@ -4,6 +4,7 @@ import pytest
 
 from datapath.actions import Output, PopVlan, PushVlan
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
+from switching.bond import Bond, BondConfig
 from switching.mac_table import MacTable, Place
 from switching.state import Learned, State
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
@@ -118,3 +119,15 @@ def test_mask_looks_at_the_outer_header_of_a_packet_from_a_tunnel() -> None:
     assert (mask.tun_src, mask.tun_dst, mask.tun_id) == ((1 << 32) - 1, (1 << 32) - 1, (1 << 64) - 1)
     six = decide(switch(port(1)), key._replace(tun_proto=10)).mask
     assert six.tun_src == (1 << 128) - 1
+
+
+def test_a_packet_that_comes_again_for_somebody_else_goes_nowhere() -> None:
+    members = (port(1), port(2))
+    bond = Bond("bond0")
+    bond.update(BondConfig(), {"p1": True, "p2": True}, 0.0)
+    picture = switch(SwitchPort("br0", "bond0", 1, NO_DP_PORT, members=members), port(3))
+    state = State({"br0": MacTable("br0")}, bonds={"bond0": bond})
+    assert xlate(KEY._replace(in_port=1), picture, state).actions == (Output(3),)
+    assert xlate(KEY._replace(in_port=1, recirc_id=77), picture, state).actions == ()
+    assert xlate(KEY._replace(in_port=3, recirc_id=77), picture, state).actions == ()
+    assert xlate(KEY._replace(in_port=2, recirc_id=77), picture, state).actions == ()
