@@ -47,7 +47,6 @@ class BondConfig:
     all_members_active: bool = False
     lacp: bool = False  # links are to be negotiated
     lacp_fallback_ab: bool = False  # without a partner: active-backup
-    use_miimon: bool = False
     fake_interface: bool = False  # an internal port with the bond's name
 
 

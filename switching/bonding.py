@@ -9,8 +9,8 @@ Source: ovs-vswitchd.conf.db(5), "Bonding Configuration"; ovs-vswitchd(8), "Bond
 from __future__ import annotations
 
 from datapath.packet.flowkey import FlowKey
-from datapath.packet.headers import ETH_TYPE_ARP
-from switching.bond import ActiveMember, Bond, BondMode, Bucket, LacpStatus, recirc_id_of
+from datapath.packet.headers import ETH_BROADCAST, ETH_GROUP, ETH_TYPE_ARP
+from switching.bond import BUCKETS, ActiveMember, Bond, BondMode, Bucket, LacpStatus, recirc_id_of
 from switching.hashing import hash_mac
 from switching.mac_table import Place
 from switching.state import ArpLocked
@@ -18,8 +18,6 @@ from switching.switch import SwitchPort
 from switching.vlan import VID_MASK, Classified, Tags, describe_tags, tags_of
 from switching.walk import Delivery, Walk
 
-_BROADCAST = (1 << 48) - 1
-_MULTICAST = 1 << 40
 _ARP_FIELDS = FlowKey(arp_sip=(1 << 32) - 1, arp_tip=(1 << 32) - 1)
 
 
@@ -37,7 +35,7 @@ def refusal(walk: Walk, port: SwitchPort, frame: Classified) -> str:
         return "the bond waits for LACP"
     if member.name != bond.active and (
         mode is BondMode.ACTIVE_BACKUP
-        or (walk.key.eth_dst & _MULTICAST and not bond.config.all_members_active)
+        or (walk.key.eth_dst & ETH_GROUP and not bond.config.all_members_active)
     ):
         return "not the active member of the bond"
     if mode is BondMode.BALANCE_SLB and _came_back(walk, port, frame):
@@ -57,7 +55,7 @@ def _came_back(walk: Walk, port: SwitchPort, frame: Classified) -> bool:
 def is_gratuitous_arp(walk: Walk) -> bool:
     """Tell whether a station says of its own accord where it is (RFC 5227, 3)."""
     key = walk.key
-    if key.eth_type != ETH_TYPE_ARP or key.eth_dst != _BROADCAST:
+    if key.eth_type != ETH_TYPE_ARP or key.eth_dst != ETH_BROADCAST:
         return False
     walk.look(_ARP_FIELDS)
     return key.arp_sip == key.arp_tip
@@ -83,9 +81,7 @@ def leave(walk: Walk, port: SwitchPort, tags: Tags, snaplen: int, may_return: bo
         return
     name = bond.active if mode is not None else ""
     if mode is BondMode.BALANCE_SLB:
-        vlan = tags[0] & VID_MASK if tags else 0
-        index = hash_mac(walk.key.eth_src, vlan, bond.config.hash_basis) & 0xFF
-        name = _of_bucket(walk, bond, index)
+        name = _of_bucket(walk, bond, bucket_of(bond, walk.key.eth_src, tags))
     _deliver(walk, port, name, tags, snaplen, may_return)
 
 
@@ -93,8 +89,8 @@ def leave_again(walk: Walk, port: SwitchPort) -> None:
     """Let a packet leave that came once more, with the hash of its connection (balance-tcp)."""
     bond = walk.state.bonds.get(port.name)
     if bond is not None:
-        walk.look(FlowKey(dp_hash=0xFF))
-        name = _of_bucket(walk, bond, walk.key.dp_hash & 0xFF)
+        walk.look(FlowKey(dp_hash=BUCKETS - 1))
+        name = _of_bucket(walk, bond, walk.key.dp_hash & BUCKETS - 1)
         _deliver(walk, port, name, tags_of(walk.key, walk.switch.vlan_limit), 0, may_return=False)
 
 
@@ -105,12 +101,17 @@ def _of_bucket(walk: Walk, bond: Bond, index: int) -> str:
     return bond.buckets[index]
 
 
+def bucket_of(bond: Bond, mac: int, tags: Tags) -> int:
+    """Return the bucket of a station whose frames leave a balance-slb bond with these tags."""
+    return hash_mac(mac, tags[0] & VID_MASK if tags else 0, bond.config.hash_basis) & BUCKETS - 1
+
+
 def _deliver(walk: Walk, port: SwitchPort, name: str, tags: Tags, snaplen: int, may_return: bool) -> None:
-    for member in port.members:
-        if member.name == name:
-            walk.outputs.append(name)
-            if walk.report is not None:
-                walk.say(f"sent to bond {port.name} by its member {name}, {describe_tags(tags)}")
-            walk.deliveries.append(Delivery(member, member.dp_port, tags, snaplen, may_return))
-            return
-    walk.say("no member of the bond is enabled: dropped")
+    member = port.member_named(name)
+    if member is None:
+        walk.say("no member of the bond is enabled: dropped")
+        return
+    walk.outputs.append(name)
+    if walk.report is not None:
+        walk.say(f"sent to bond {port.name} by its member {name}, {describe_tags(tags)}")
+    walk.deliveries.append(Delivery(member, member.dp_port, tags, snaplen, may_return))

@@ -10,10 +10,7 @@ from datapath.packet.flowkey import FlowKey
 
 _ONES8, _ONES12, _ONES16, _ONES20, _ONES32 = 0xFF, 0xFFF, 0xFFFF, 0xFFFFF, 0xFFFFFFFF
 _ONES48, _ONES128 = (1 << 48) - 1, (1 << 128) - 1
-_LATER = 2  # of ip_frag: a fragment without the transport's header
-_TCP, _ICMPV6 = 6, 58
-_WITH_PORTS = (1, _TCP, 17, _ICMPV6, 132)
-_DISCOVERY = (135, 136)
+_WITH_PORTS = (h.IPPROTO_ICMP, h.IPPROTO_TCP, h.IPPROTO_UDP, h.IPPROTO_ICMPV6, h.IPPROTO_SCTP)
 
 
 def exact(key: FlowKey, looked_at: FlowKey) -> FlowKey:
@@ -50,11 +47,11 @@ def _exact_ip(key: FlowKey, mask: FlowKey) -> FlowKey:
         ip_frag=_ONES8,
         ipv6_label=_ONES20 if is_ipv6 else 0,
     )
-    if key.ip_frag == _LATER or key.ip_proto not in _WITH_PORTS:
+    if key.ip_frag == h.IP_FRAG_LATER or key.ip_proto not in _WITH_PORTS:
         return mask
     mask = mask._replace(tp_src=_ONES16, tp_dst=_ONES16)
-    if key.ip_proto == _TCP:
+    if key.ip_proto == h.IPPROTO_TCP:
         return mask._replace(tcp_flags=_ONES12)
-    if is_ipv6 and key.ip_proto == _ICMPV6 and key.tp_src in _DISCOVERY:
+    if is_ipv6 and key.ip_proto == h.IPPROTO_ICMPV6 and key.tp_src in (h.ND_SOLICIT, h.ND_ADVERT):
         return mask._replace(nd_target=_ONES128, nd_sll=_ONES48, nd_tll=_ONES48)
     return mask

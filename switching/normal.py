@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from datapath.packet.flowkey import FlowKey
+from datapath.packet.headers import ETH_GROUP
 from switching.bonding import leave, lock_arp, refusal
 from switching.groups import RESERVED
 from switching.mac_table import Place
@@ -20,7 +21,6 @@ from switching.switch import SwitchBridge, SwitchPort
 from switching.vlan import Classified, Tags, carries, classify, describe_tags, tags_out
 from switching.walk import Delivery, Walk
 
-MULTICAST: Final = 1 << 40  # the group bit of an Ethernet address
 MAX_PATCHES: Final = 8  # bridges in a row that a packet may cross
 
 
@@ -41,7 +41,7 @@ def enter(walk: Walk, port: SwitchPort, tags: Tags, depth: int = 0) -> None:
     is_learning = frame.vlan not in bridge.flood_vlans
     if is_learning:
         _learn(walk, bridge, port, frame, key)
-    if key.eth_dst & MULTICAST:
+    if key.eth_dst & ETH_GROUP:
         _spread(walk, bridge, port, frame, depth)
     elif is_learning:
         _forward(walk, bridge, port, frame, depth)
@@ -91,7 +91,7 @@ def _admitted(walk: Walk, bridge: SwitchBridge, port: SwitchPort, tags: Tags) ->
 
 
 def _learn(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, key: FlowKey) -> None:
-    if not key.eth_src & MULTICAST:
+    if not key.eth_src & ETH_GROUP:
         walk.effects.append(Learned(bridge.name, frame.vlan, key.eth_src, port.name))
         if walk.report is not None:
             station = f"{key.eth_src.to_bytes(6, 'big').hex(':')} in VLAN {frame.vlan}"

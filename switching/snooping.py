@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from datapath.packet.flowkey import FlowKey
-from datapath.packet.headers import ETH_TYPE_IP, ETH_TYPE_IPV6, IPPROTO_ICMPV6
+from datapath.packet.headers import ETH_BROADCAST, ETH_TYPE_IP, ETH_TYPE_IPV6, IPPROTO_ICMPV6
 from switching.group_table import GroupPlace, GroupTable, RouterPlace, Snooping
 from switching.membership import IPPROTO_IGMP, MLD_TYPES, V4_MAPPED, Kind, Message, mld_kind, parse_message
 from switching.state import GroupJoined, GroupLeft, RouterHeard
@@ -19,7 +19,6 @@ from switching.switch import SwitchPort
 from switching.vlan import Classified
 from switching.walk import Walk
 
-_BROADCAST: Final = (1 << 48) - 1
 _LOCAL4, _LOCAL4_BITS = 0xE0000000, 8  # 224.0.0.0/24, which is for the link alone
 _ALL_NODES: Final = 0xFF02 << 112 | 1
 _PROTOCOL: Final = FlowKey(ip_proto=0xFF)
@@ -31,7 +30,7 @@ _DESTINATION6: Final = FlowKey(ip_dst=(1 << 128) - 1)
 def receivers(walk: Walk, snooping: Snooping, port: SwitchPort, frame: Classified) -> list[SwitchPort] | None:
     """Return the ports that get a packet to a group address; None: all that carry the VLAN."""
     key = walk.key
-    if key.eth_type not in (ETH_TYPE_IP, ETH_TYPE_IPV6) or key.eth_dst == _BROADCAST:
+    if key.eth_type not in (ETH_TYPE_IP, ETH_TYPE_IPV6) or key.eth_dst == ETH_BROADCAST:
         return None
     table = walk.state.groups.get(port.bridge)
     if table is None:

@@ -37,6 +37,10 @@ class SwitchPort:
         """Return the member of a bond that is this port of the datapath."""
         return next((member for member in self.members if member.dp_port == dp_port), None)
 
+    def member_named(self, name: str) -> SwitchPort | None:
+        """Return the member of a bond that bears this name."""
+        return next((member for member in self.members if member.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class SwitchBridge:

@@ -44,22 +44,22 @@ class Walk:
     """The packet, what decides, and what was decided so far."""
 
     __slots__ = (
-        *(
-            "before",
-            "buckets",
-            "deliveries",
-            "effects",
-            "extra",
-            "inputs",
-            "is_slow",
-            "key",
-            "mirrors",
-            "outputs",
-            "packet",
-            "places",
-            "report",
-        ),
-        *("served", "state", "switch"),
+        "before",
+        "buckets",
+        "deliveries",
+        "effects",
+        "extra",
+        "inputs",
+        "is_slow",
+        "key",
+        "mirrors",
+        "outputs",
+        "packet",
+        "places",
+        "report",
+        "served",
+        "state",
+        "switch",
     )
 
     def __init__(

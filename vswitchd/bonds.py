@@ -9,22 +9,21 @@ from collections.abc import Hashable, Iterable, Mapping
 
 from datapath.actions import Output
 from datapath.link import Link
-from datapath.packet.build import ethernet, vlan_tag
-from datapath.packet.extract import extract
-from datapath.packet.flowkey import NO_FIELDS
-from datapath.packet.headers import ETH_TYPE_RARP, ETH_TYPE_VLAN
+from datapath.packet.build import build
+from datapath.packet.flowkey import FlowKey
+from datapath.packet.headers import ETH_BROADCAST, ETH_TYPE_RARP, ETH_TYPE_VLAN
 from datapath.provider import Execute, Operation
 from switching.bond import Bond, BondMode
 from switching.bond_balance import rebalance
-from switching.hashing import hash_mac
+from switching.bonding import bucket_of
 from switching.state import State
 from switching.switch import SwitchPort
-from switching.vlan import VID_MASK, Classified, carries, tags_out
+from switching.vlan import Classified, carries, tags_out
 from vswitchd.config.desired import DesiredBridge
 from vswitchd.forwarding import Forwarding
 
-_BROADCAST = (1 << 48) - 1
-_REVERSE_REQUEST = bytes.fromhex("0001080006040003")  # RFC 903: who has this address? (which all may hear)
+_REVERSE_REQUEST = 3  # RFC 903: a station asks for its own address, which all may hear
+_PADDING = bytes(18)  # up to the least length of a frame
 
 
 def update_bonds(
@@ -105,16 +104,21 @@ def _announce(state: State, bond: Bond, port: SwitchPort) -> Iterable[Operation]
         tags = tags_out(port.vlan, Classified(vlan, 0, ETH_TYPE_VLAN, ()))
         name = bond.active
         if bond.mode is BondMode.BALANCE_SLB:
-            hashed_vlan = tags[0] & VID_MASK if tags else 0
-            name = bond.buckets[hash_mac(mac, hashed_vlan, bond.config.hash_basis) & 0xFF]
-        member = next((m for m in port.members if m.name == name), None)
+            name = bond.buckets[bucket_of(bond, mac, tags)]
+        member = port.member_named(name)
         if member is not None:
-            address = mac.to_bytes(6, "big")
-            body = _REVERSE_REQUEST + (address + bytes(4)) * 2 + bytes(18)
-            frame = ethernet(mac, _BROADCAST, ETH_TYPE_RARP, body)
-            words = b"".join(vlan_tag(tag >> 16, tag & 0xEFFF) for tag in tags)
-            packet = frame[:12] + words + frame[12:]
-            yield Execute(packet, extract(packet, NO_FIELDS), (Output(member.dp_port),))
+            tag = tags[0] if tags else 0
+            key = FlowKey(
+                eth_src=mac,
+                eth_dst=ETH_BROADCAST,
+                eth_type=ETH_TYPE_RARP,
+                vlan_tpid=tag >> 16,
+                vlan_tci=tag & 0xFFFF,
+                arp_op=_REVERSE_REQUEST,
+                arp_sha=mac,
+                arp_tha=mac,
+            )
+            yield Execute(build(key, _PADDING), key, (Output(member.dp_port),))
 
 
 def _up(port: SwitchPort, links: Mapping[str, Link]) -> dict[str, bool]:

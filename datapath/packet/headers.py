@@ -12,6 +12,9 @@ ETH_ADDRS_LEN: Final = 12  # destination and source; a VLAN tag goes behind them
 VLAN_HEADER_LEN: Final = 4
 ETH_TYPE_MIN: Final = 0x0600  # smaller values of the type field are the length of an 802.2 frame
 
+ETH_BROADCAST: Final = (1 << 48) - 1
+ETH_GROUP: Final = 1 << 40  # the bit of an address that is for many
+
 ETH_TYPE_IP: Final = 0x0800
 ETH_TYPE_ARP: Final = 0x0806
 ETH_TYPE_RARP: Final = 0x8035

@@ -32,6 +32,5 @@ def read_bond(row: Row, warnings: list[str]) -> BondConfig | None:
         all_members_active=settings.get("all-members-active") == "true",
         lacp=rows.text(row, "lacp") in ("active", "passive"),
         lacp_fallback_ab=settings.get("lacp-fallback-ab") == "true",
-        use_miimon=settings.get("bond-detect-mode") == "miimon",
         fake_interface=rows.flag(row, "bond_fake_iface"),
     )
