@@ -8,6 +8,7 @@ Source: ovs-vswitchd.conf.db(5), "Tunnel Options".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from datapath.actions import SetTunnel, TunnelOptions
@@ -62,6 +63,11 @@ class TunnelMatch(NamedTuple):
     in_key: int | None
     remote: int | None
     local: int | None
+
+
+def ip_of(proto: int, number: int) -> IPv4Address | IPv6Address:
+    """Return an address of a TunnelConfig's family `proto`."""
+    return IPv4Address(number) if proto == AF_INET else IPv6Address(number)
 
 
 def match_of(config: TunnelConfig, dp_port: int) -> TunnelMatch:

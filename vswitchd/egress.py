@@ -7,11 +7,10 @@ statistics: routes change without notice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address
 
 from datapath.link import Link
 from datapath.route import Route, Routes
-from switching.tunnel import AF_INET, TunnelConfig
+from switching.tunnel import TunnelConfig, ip_of
 from vswitchd.config.desired import DesiredInterface
 
 
@@ -44,19 +43,15 @@ class Egress:
         assert tunnel.remote is not None
         place = (tunnel.proto, tunnel.remote)
         if place not in self._known:
-            self._known[place] = self._routes.find(_address(*place))
+            self._known[place] = self._routes.find(ip_of(*place))
         return self._known[place]
-
-
-def _address(proto: int, number: int) -> IPv4Address | IPv6Address:
-    return IPv4Address(number) if proto == AF_INET else IPv6Address(number)
 
 
 def _describe(tunnel: TunnelConfig, route: Route | None, links: Mapping[int, Link]) -> dict[str, str]:
     link = links.get(route.ifindex) if route else None
     if route is None or link is None:
         return {}
-    source = _address(tunnel.proto, tunnel.local) if tunnel.local else route.source
+    source = ip_of(tunnel.proto, tunnel.local) if tunnel.local else route.source
     status = {
         "tunnel_egress_iface": link.name,
         "tunnel_egress_iface_carrier": "up" if link.link_up else "down",

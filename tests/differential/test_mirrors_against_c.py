@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from datapath.packet.build import ethernet, vlan_tag
-from tests.kit.dummy_pair import CDummy, MirrorSetup, PortSetup, Setup, in_memory
-from tests.kit.peers import c_ovsdb_server, c_vswitchd
+from datapath.packet.build import ethernet
+from tests.kit.dummy_pair import CDummy, MirrorSetup, PortSetup, Setup, c_dummy, in_memory
+from tests.kit.frames import tagged
 
 pytestmark = pytest.mark.peer
 CONFIGURATIONS = 1000 if os.environ.get("MIRRORS") == "full" else 20
@@ -25,12 +25,8 @@ NOBODY, EVERYBODY, RESERVED = 8, 0xFFFF_FFFF_FFFF, 0x0180_C200_0002
 
 @pytest.fixture(scope="module")
 def theirs() -> Iterator[CDummy]:
-    with c_ovsdb_server() as server, c_vswitchd(server, "--enable-dummy=override") as daemon:
-        switch = CDummy(server, daemon)
-        try:
-            yield switch
-        finally:
-            switch.close()
+    with c_dummy() as switch:
+        yield switch
 
 
 def random_port(dice: random.Random, name: str) -> PortSetup:
@@ -91,7 +87,7 @@ def random_frame(dice: random.Random, setup: Setup) -> bytes:
     to = dice.choice([NOBODY, EVERYBODY, RESERVED, *(STATIONS if plain else ())])
     frame = ethernet(dice.choice(STATIONS), to, 0x88B5, bytes(range(80)))
     vid = dice.choice((0, 0, *VIDS))
-    return frame[:12] + (vlan_tag(0x8100, vid) if vid else b"") + frame[12:]
+    return tagged(frame, vid) if vid else frame
 
 
 @pytest.mark.parametrize("seed", range(0, CONFIGURATIONS, 10))

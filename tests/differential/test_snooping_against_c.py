@@ -13,8 +13,7 @@ import pytest
 
 from tests.kit import group_messages as gm
 from tests.kit import naive_vlans
-from tests.kit.dummy_pair import CDummy, PortSetup, Setup, in_memory
-from tests.kit.peers import c_ovsdb_server, c_vswitchd
+from tests.kit.dummy_pair import CDummy, PortSetup, Setup, c_dummy, in_memory
 from tests.kit.switch import Switch
 from vswitchd.control.mdb import format_mdb
 
@@ -28,13 +27,9 @@ PAUSES = (7, 350)  # seconds: Open vSwitch keeps an old member as long as there 
 
 @pytest.fixture(scope="module")
 def theirs() -> Iterator[CDummy]:
-    with c_ovsdb_server() as server, c_vswitchd(server, "--enable-dummy=override") as daemon:
-        switch = CDummy(server, daemon)
-        try:
-            switch.call("time/stop")
-            yield switch
-        finally:
-            switch.close()
+    with c_dummy() as switch:
+        switch.call("time/stop")
+        yield switch
 
 
 def random_setup(dice: random.Random) -> Setup:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from datapath.packet.build import ethernet, vlan_tag
+from datapath.packet.build import ethernet
 from tests.kit import naive_vlans
-from tests.kit.dummy_pair import CDummy, PortSetup, Setup, in_memory
+from tests.kit.dummy_pair import CDummy, PortSetup, Setup, c_dummy, in_memory
+from tests.kit.frames import tagged
 from tests.kit.naive_vlans import Tag
-from tests.kit.peers import c_ovsdb_server, c_vswitchd
 from tests.kit.switch import Switch
 from vswitchd.control import fdb
 
@@ -29,12 +29,8 @@ DESTINATIONS = (*STATIONS, 8, 0x0100_5E00_0005, 0xFFFF_FFFF_FFFF)
 
 @pytest.fixture(scope="module")
 def theirs() -> Iterator[CDummy]:
-    with c_ovsdb_server() as server, c_vswitchd(server, "--enable-dummy=override") as daemon:
-        switch = CDummy(server, daemon)
-        try:
-            yield switch
-        finally:
-            switch.close()
+    with c_dummy() as switch:
+        yield switch
 
 
 def random_port(dice: random.Random, name: str, peer: str = "") -> PortSetup:
@@ -127,8 +123,7 @@ def test_frames_leave_by_the_same_ports_with_the_same_tags(theirs: CDummy, seed:
             for _ in range(FRAMES):
                 port, tags = dice.choice(devices), random_tags(dice)
                 plain = ethernet(dice.choice(STATIONS), dice.choice(DESTINATIONS), 0x88B5, b"p" * 50)
-                header = b"".join(vlan_tag(tag.tpid, tag.pcp << 13 | tag.vid) for tag in tags)
-                frame = plain[:12] + header + plain[12:]
+                frame = tagged(plain, *(tag.tpid << 16 | tag.pcp << 13 | tag.vid for tag in tags))
                 if loses_a_tag(setup, port, tags):
                     continue
                 ours.now += 1

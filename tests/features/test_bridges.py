@@ -29,18 +29,19 @@ def test_priorities_leave_in_a_tag_where_they_are_not_zero(lab: FeatureLab) -> N
 
 @pytest.mark.feature("VLANs", "a fake bridge is a VLAN of its parent")
 def test_a_fake_bridge_is_a_vlan_of_its_parent(lab: FeatureLab) -> None:
-    trunk, a, b = lab.host("t"), lab.host("a"), lab.host("b")
-    lab.vsctl("add-br br0 -- add-port br0 t -- add-port br0 b")
+    trunk, a, b, c = (lab.host(name) for name in "tabc")
+    lab.vsctl("add-br br0 -- add-port br0 t -- add-port br0 b -- add-port br0 c tag=20")
     server = lab.server
     server.run(
         "/usr/bin/ovs-vsctl", "--timeout=30", "add-br", "fake", "br0", "20", "--", "add-port", "fake", "a"
     )
     assert lab.vsctl("br-to-parent fake").strip() == "br0"
     assert lab.vsctl("br-to-vlan fake").strip() == "20"
-    assert lab.vsctl("list-ports fake").split() == ["a"]
+    assert lab.vsctl("list-ports fake").split() == ["a", "c"]  # the access ports of that VLAN
     a.send(frame(a, UNKNOWN))
     assert trunk.received() == [frame(a, UNKNOWN, 20)]
     assert b.received() == [frame(a, UNKNOWN, 20)]
+    assert c.received() == [frame(a, UNKNOWN)]
     trunk.send(frame(trunk, a, 20))
     assert a.received() == [frame(trunk, a)]
     assert ns.device(lab.namespace, "fake") is not None

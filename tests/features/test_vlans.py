@@ -150,20 +150,6 @@ def test_vlans_through_a_patch_port(lab: FeatureLab) -> None:
     assert a.received() == [frame(b, a)]
 
 
-@pytest.mark.feature("VLANs", "a fake bridge is a VLAN of its parent")
-def test_a_fake_bridge_is_a_vlan_of_its_parent(lab: FeatureLab) -> None:
-    a, trunk = ports(lab, a="tag=7", t="")
-    fake = lab.host("f")
-    lab.vsctl(
-        "add-port br0 fake7 tag=7 fake_bridge=true -- set interface fake7 type=internal"
-    )  # as add-br does
-    lab.vsctl("add-port fake7 f")
-    fake.send(frame(fake, EVERYBODY))
-    assert a.received() == [frame(fake, EVERYBODY)]
-    assert trunk.received() == [frame(fake, EVERYBODY, 7)]
-    assert lab.vsctl("list-ports fake7").split() == ["a", "f"]  # the access ports of that VLAN
-
-
 @pytest.mark.feature("VLANs", "protected ports do not reach each other")
 def test_protected_ports_do_not_reach_each_other(lab: FeatureLab) -> None:
     a, b, c = ports(lab, a="protected=true", b="protected=true", c="")

@@ -3,9 +3,8 @@
 Rule: what a frame does is looked at as bytes that leave by ports; how a switch came to it does not matter.
 The C switch takes a frame in 0.2 ms, so that random configurations can be tried by the hundred.
 
-    with c_ovsdb_server() as server, c_vswitchd(server, "--enable-dummy=override") as daemon:
-        theirs = CDummy(server, daemon)
-        with theirs.configured(setup), ours(setup) as switch: ...
+    with c_dummy() as theirs, theirs.configured(setup):
+        ours = in_memory(setup)
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import re
 import struct
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ovsdb.datum import Value
 from rpc.address import UnixAddress
 from rpc.blocking import Connection
-from tests.kit.peers import C_BIN, Daemon
+from tests.kit.peers import C_BIN, Daemon, c_ovsdb_server, c_vswitchd
 from tests.kit.switch import Rows, Switch
 
 Columns = Mapping[str, Value]
@@ -75,6 +74,17 @@ def in_memory(setup: Setup) -> Switch:
     switch = Switch(rows)
     switch.reconcile()
     return switch
+
+
+@contextmanager
+def c_dummy() -> Iterator[CDummy]:
+    """Run the C switch, in which all devices are dummies."""
+    with (
+        c_ovsdb_server() as server,
+        c_vswitchd(server, "--enable-dummy=override") as daemon,
+        closing(CDummy(server, daemon)) as switch,
+    ):
+        yield switch
 
 
 class CDummy:

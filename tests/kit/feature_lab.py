@@ -31,9 +31,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appctl.client import CommandRefused, call
-from datapath.packet.build import ethernet, vlan_tag
+from datapath.packet.build import ethernet
 from tests.kit import namespace as ns
 from tests.kit import netns, peers
+from tests.kit.frames import tagged
 from tests.kit.peers import (
     Daemon,
     Home,
@@ -288,8 +289,7 @@ def frame(
 ) -> bytes:
     """Make a frame; `tags` from the outside, each TPID << 16 | TCI, or a VLAN id alone for 802.1Q without priority."""
     plain = ethernet(_mac(src), _mac(dst), kind, payload)
-    words = b"".join(vlan_tag(tag >> 16 or 0x8100, tag & 0xFFFF) for tag in tags)
-    return plain[:12] + words + plain[12:]
+    return tagged(plain, *tags)
 
 
 def _mac(of: Host | int) -> int:

@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Mapping
 
 from datapath.fake import FakeDatapath, FakeProvider
-from datapath.packet.build import ethernet, vlan_tag
+from datapath.packet.build import ethernet
 from datapath.packet.flowkey import NO_FIELDS, FlowKey
 from ovsdb.datum import Value
+from tests.kit.frames import tagged
 from vswitchd.reconciler import Reconciler
 from vswitchd.revalidate import sweep
 from vswitchd.rows import Row
@@ -239,7 +240,7 @@ class Switch:
 def frame(src: int, dst: int, payload: bytes = b"payload", tag: int | None = None) -> bytes:
     """Make a frame of an experimental type, tagged on request."""
     plain = ethernet(src, dst, 0x88B5, payload)
-    return plain if tag is None else plain[:12] + vlan_tag(0x8100, tag) + plain[12:]
+    return plain if tag is None else tagged(plain, tag)
 
 
 def _as_value(options: dict[str, str]) -> Value:

@@ -5,14 +5,13 @@ Rule: a command reads the reconciler's state, or the datapath, and prints it.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterator, Mapping
 
 from appctl.unixctl import CommandError
 from datapath.odp_flow import format_flow
 from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathStats, Flow
-from switching.tunnel import DEFAULT_TTL, INHERIT, ErspanConfig, TunnelConfig
+from switching.tunnel import DEFAULT_TTL, INHERIT, ErspanConfig, TunnelConfig, ip_of
 from vswitchd.config.desired import PATCH, Desired, DesiredInterface
 from vswitchd.control.targets import Target, find_bridge
 from vswitchd.ofports import BridgeNumbers
@@ -101,9 +100,9 @@ def _details(interface: DesiredInterface, datapath_type: str) -> str:
 
 def _tunnel_options(config: TunnelConfig) -> Iterator[tuple[str, str]]:
     """List the options that are not the defaults."""
-    yield "remote_ip", "flow" if config.remote is None else str(_address(config, config.remote))
+    yield "remote_ip", "flow" if config.remote is None else str(ip_of(config.proto, config.remote))
     if config.local != 0:
-        yield "local_ip", "flow" if config.local is None else str(_address(config, config.local))
+        yield "local_ip", "flow" if config.local is None else str(ip_of(config.proto, config.local))
     if config.has_out_key or config.in_key != 0:
         if config.in_key == config.out_key:
             yield "key", _key(config.in_key)
@@ -140,10 +139,6 @@ def _erspan_options(erspan: ErspanConfig) -> Iterator[tuple[str, str]]:
 
 def _hex_or_flow(number: int | None) -> str:
     return "flow" if number is None else hex(number)
-
-
-def _address(config: TunnelConfig, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    return ipaddress.IPv4Address(number) if config.proto == 2 else ipaddress.IPv6Address(number)
 
 
 def _key(key: int | None) -> str:

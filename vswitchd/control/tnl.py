@@ -19,7 +19,7 @@ from datapath.link import Links
 from datapath.provider import DEFAULT_TUNNEL_PORT, TUNNEL_KINDS, DatapathError, Vport
 from datapath.route import Neighbour, Routes, TableEntry
 from switching.switch import SwitchPort
-from switching.tunnel import DEFAULT_TTL, INHERIT, TunnelConfig
+from switching.tunnel import DEFAULT_TTL, INHERIT, TunnelConfig, ip_of
 from vswitchd.reconciler import Reconciler
 from vswitchd.status.observation import error_text
 
@@ -186,7 +186,7 @@ def _address(config: TunnelConfig, number: int | None) -> str:
         return "flow"
     if number == 0:
         return "::"
-    return str(ipaddress.IPv4Address(number) if config.proto == 2 else ipaddress.IPv6Address(number))
+    return str(ip_of(config.proto, number))
 
 
 COMMANDS = (
