@@ -387,7 +387,8 @@ def _parse_set_tunnel(inner: str) -> SetTunnel:
     plain, options = [], []
     for name, arguments in v.split_items(inner):
         if arguments is not None and is_option(name):
-            options.append(parse_option(name, arguments))
+            kind, payload, _mask = parse_option(name, arguments)
+            options.append((kind, payload))
         else:
             plain.append(name if arguments is None else f"{name}({arguments})")
     value, mask = parse_key(f"tunnel({','.join(plain)})")

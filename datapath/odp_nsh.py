@@ -1,18 +1,35 @@
-"""push_nsh(...) of the text form of actions: a Network Service Header (RFC 8300).
+"""A Network Service Header (RFC 8300) as text: nsh(...) of keys, push_nsh(...) of actions.
 
-Rule: pure. The context of type 1 is four words, that of type 2 any words, as one number.
+Rule: pure. The context of type 1 is four words, that of type 2 any words, as one number. Of a key only what
+is looked at is written, however much is asked for, as Open vSwitch has it.
 """
 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from datapath import odp_values as v
 from datapath.actions import PushNsh
 from datapath.netlink.nsh_codec import MDTYPE1
-from datapath.odp_values import OdpTextError
+from datapath.odp_values import Kind, OdpTextError
 
+
+class _Part(NamedTuple):
+    name: str
+    kind: Kind
+    shift: int  # within a FlowKey's nsh
+
+
+_PARTS: Final = (
+    _Part("flags", v.decimal(8), 184),
+    _Part("ttl", v.decimal(8), 176),
+    _Part("mdtype", v.decimal(8), 168),
+    _Part("np", v.decimal(8), 160),
+    _Part("spi", v.hexa(24), 136),
+    _Part("si", v.decimal(8), 128),
+    *(_Part(f"c{n}", v.hexa(32), 128 - 32 * n) for n in range(1, 5)),
+)
 _WORDS: Final = Struct(">IIII")
 _NUMBERS: Final = {
     "flags": v.decimal(2),
@@ -23,6 +40,37 @@ _NUMBERS: Final = {
     "si": v.decimal(8),
     **{f"c{n}": v.hexa(32) for n in range(1, 5)},
 }
+
+
+def format_key(value: int, mask: int) -> str:
+    """Write nsh(...) of a FlowKey's `nsh`; "" where nothing of it is looked at."""
+    written = []
+    for part in _PARTS:
+        if bits := mask >> part.shift & part.kind.ones:
+            text = _format_part(part.kind, value >> part.shift & part.kind.ones, bits)
+            written.append(f"{part.name}={text}")
+    return f"nsh({','.join(written)})" if written else ""
+
+
+def _format_part(kind: Kind, value: int, mask: int) -> str:
+    if kind.bits == 8:
+        return str(value) if mask == kind.ones else f"0x{value:02x}/0x{mask:02x}"
+    return f"0x{value:x}" if mask == kind.ones else f"0x{value:x}/0x{mask:08x}"
+
+
+def parse_key(arguments: str) -> tuple[int, int]:
+    """Read what is within the parentheses of nsh(): value and mask; OdpTextError where it is malformed."""
+    parts = {part.name: part for part in _PARTS}
+    value = mask = 0
+    for item, inner in v.split_items(arguments):
+        name, equals, text = item.partition("=")
+        if inner is not None or not equals or name not in parts:
+            raise OdpTextError(item)
+        part = parts[name]
+        number, bits = part.kind.parse_masked(text)
+        value |= number << part.shift
+        mask |= bits << part.shift
+    return value, mask
 
 
 def format_push(action: PushNsh) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from datapath import odp_nsh, odp_tuple
 from datapath import odp_values as v
 from datapath.netlink import uapi
 from datapath.netlink.key_encode import Shape, shape_of
 from datapath.netlink.tunnel_codec import ALL_ONES_PROTO
+from datapath.odp_tunnel_options import format_option, is_option, parse_option
 from datapath.odp_values import Kind, OdpTextError
 from datapath.packet.flowkey import ETH_TYPE_NONE, TUN_KEY, VLAN_PRESENT, FlowKey
+from datapath.packet.packed import OPTIONS_HEADER, options_mask, pack_options, unpack_options
 
 PortNames = Mapping[int, str]
 _AF_INET, _AF_INET6 = 2, 10
@@ -188,6 +191,7 @@ def format_key(key: FlowKey, mask: FlowKey, *, verbose: bool = False, names: Por
         parts.append(f"ct_state({v.format_flags(key.ct_state, mask.ct_state, v.CT_STATE)})")
     for header in _AFTER_STATE:
         parts += _format_header(header, key, mask, verbose=verbose)
+    parts.append(odp_tuple.format_tuple(key.ct_tuple, mask.ct_tuple, verbose=verbose))
     parts += _format_header(_ETHERNET, key, mask, verbose=verbose, always=True)
     parts.append(_format_frame(key, mask, shape, verbose=verbose))
     return ",".join(filter(None, parts))
@@ -201,11 +205,14 @@ def _format_tunnel(key: FlowKey, mask: FlowKey, *, verbose: bool) -> str:
     )
     if not key.tun_flags & TUN_KEY and not mask.tun_id:
         fields = fields[1:]
-    text = format_fields(fields, key, mask, verbose=verbose)
-    if not mask.tun_flags and not verbose:
-        return text
-    flags = f"flags({v.format_flags(key.tun_flags, mask.tun_flags, v.TUNNEL_FLAGS)})"
-    return f"{text},{flags}" if text else flags
+    parts = [format_fields(fields, key, mask, verbose=verbose)]
+    if key.tun_options & OPTIONS_HEADER:
+        kind, payload = unpack_options(key.tun_options)
+        bits = options_mask(mask.tun_options, len(payload))
+        parts.append(format_option(kind, payload, bits, verbose=verbose))
+    if mask.tun_flags or verbose:
+        parts.append(f"flags({v.format_flags(key.tun_flags, mask.tun_flags, v.TUNNEL_FLAGS)})")
+    return ",".join(filter(None, parts))
 
 
 def _format_frame(key: FlowKey, mask: FlowKey, shape: Shape, *, verbose: bool) -> str:
@@ -243,7 +250,9 @@ def _format_network(key: FlowKey, mask: FlowKey, shape: Shape, *, verbose: bool)
         parts.append(f"tcp_flags({v.format_flags(key.tcp_flags, mask.tcp_flags, v.TCP_FLAGS)})")
     if shape.labels:
         parts += _format_mpls(key, mask, shape.labels, verbose=verbose)
-    return ",".join(parts)
+    if shape.eth_type == uapi.ETH_P_NSH:
+        parts.append(odp_nsh.format_key(key.nsh, mask.nsh))
+    return ",".join(filter(None, parts))
 
 
 def _format_mpls(key: FlowKey, mask: FlowKey, labels: int, *, verbose: bool) -> list[str]:
@@ -270,6 +279,16 @@ def format_lse(entry: int, mask: int) -> str:
 
 def _format_lse_part(name: str, value: int, mask: int, ones: int) -> str:
     return f"{name}={value}" if mask == ones else f"{name}={value}/0x{mask:x}"
+
+
+# Items that are one field of a key, in a form of their own.
+_WHOLE: Final[Mapping[str, tuple[str, Callable[[str], tuple[int, int]]]]] = {
+    "ct_state": ("ct_state", lambda arguments: v.parse_flags(arguments, v.CT_STATE)),
+    "ct_tuple4": ("ct_tuple", odp_tuple.parse_ipv4),
+    "ct_tuple6": ("ct_tuple", odp_tuple.parse_ipv6),
+    "nsh": ("nsh", odp_nsh.parse_key),
+    "tcp_flags": ("tcp_flags", lambda arguments: v.parse_flags(arguments, v.TCP_FLAGS)),
+}
 
 
 class _Reader:
@@ -312,14 +331,13 @@ class _Reader:
                 raise OdpTextError(arguments, "too many tags")
             self.read(arguments, depth + 1)
             return True
-        elif name == "ct_state":
-            self.set("ct_state", *v.parse_flags(arguments, v.CT_STATE))
-        elif name == "tcp_flags":
-            self.set("tcp_flags", *v.parse_flags(arguments, v.TCP_FLAGS))
         elif name == "tunnel":
             self._tunnel(arguments)
         elif name == "mpls":
             self._mpls(arguments)
+        elif name in _WHOLE:
+            attribute, parse = _WHOLE[name]
+            self.set(attribute, *parse(arguments))
         elif name in HEADERS:
             self._header(HEADERS[name].fields, arguments)
         elif name != "packet_type":
@@ -360,6 +378,9 @@ class _Reader:
         for item, inner in items:
             if item == "flags" and inner is not None:
                 self.set("tun_flags", *v.parse_flags(inner, v.TUNNEL_FLAGS))
+            elif inner is not None and is_option(item):
+                kind, payload, mask = parse_option(item, inner)
+                self.set("tun_options", pack_options(kind, payload), pack_options(0, mask) | OPTIONS_HEADER)
             elif inner is None:
                 plain.append(item)
             else:

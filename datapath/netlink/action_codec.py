@@ -144,8 +144,9 @@ def _set_tunnel(action: SetTunnel) -> bytes:
         action.flags,
         action.tp_src,
         action.tp_dst,
+        action.options,
     )
-    return nested(uapi.OVS_KEY_TUNNEL, tunnel, *(attr(*option) for option in action.options))
+    return nested(uapi.OVS_KEY_TUNNEL, tunnel)
 
 
 def _push_eth(action: PushEth) -> bytes:

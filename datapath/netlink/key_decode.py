@@ -1,22 +1,24 @@
 """OVS_KEY_ATTR_* attributes → FlowKey.
 
-Rule: any bytes give a key or NetlinkFormatError; attributes that a FlowKey has no field for (NSH, IPv6
-extension headers, the original tuple of a connection) are passed over. So a key is sent back as it came, see
-FlowPut.wire_key.
+Rule: any bytes give a key or NetlinkFormatError; attributes that a FlowKey has no field for (IPv6 extension
+headers) are passed over. So a key is sent back as it came, see FlowPut.wire_key.
 
 This runs for every packet that no flow matches; hence the two layouts that read eleven attributes at once.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
 from datapath.netlink import uapi
 from datapath.netlink.attrs import HEADER, TYPE_MASK, NetlinkFormatError
+from datapath.netlink.nsh_codec import decode_key as decode_nsh
 from datapath.netlink.tunnel_codec import ALL_ONES_PROTO, decode_tunnel
 from datapath.packet.flowkey import ETH_TYPE_NONE, FlowKey
+from datapath.packet.packed import OPTIONS_HEADER, TUPLE_HEADER, pack_tuple
 
 _at = FlowKey._fields.index
 _NOTHING: Final = list(FlowKey())
@@ -36,6 +38,7 @@ _CVLAN_TPID, _CVLAN_TCI = _at("cvlan_tpid"), _at("cvlan_tci")
 _CT_LABELS, _MPLS, _TUN_PROTO = _at("ct_labels"), _at("mpls_lse0"), _at("tun_proto")
 _IP_SRC, _IPV6_LABEL, _TP_SRC, _TCP_FLAGS = _at("ip_src"), _at("ipv6_label"), _at("tp_src"), _at("tcp_flags")
 _ARP_OP, _ND_TARGET = _at("arp_op"), _at("nd_target")
+_TUN_OPTIONS, _CT_TUPLE, _NSH = _at("tun_options"), _at("ct_tuple"), _at("nsh")
 _MPLS_LABELS = 3  # that a FlowKey has room for
 _DEPTH = 2  # tags that a FlowKey has room for
 
@@ -95,6 +98,14 @@ def _ct_labels(values: list[int], data: bytes, at: int) -> None:
     values[_CT_LABELS] = high << 64 | low
 
 
+def _tuple_ipv4(values: list[int], data: bytes, at: int) -> None:
+    values[_CT_TUPLE] = pack_tuple(socket.AF_INET, data[at : at + 16])
+
+
+def _tuple_ipv6(values: list[int], data: bytes, at: int) -> None:
+    values[_CT_TUPLE] = pack_tuple(socket.AF_INET6, data[at : at + 40])
+
+
 _STRUCTS: Final[dict[int, tuple[int, Callable[[list[int], bytes, int], None]]]] = {
     uapi.OVS_KEY_ETHERNET: (12, _ethernet),
     uapi.OVS_KEY_IPV4: (12, _ipv4),
@@ -107,6 +118,8 @@ _STRUCTS: Final[dict[int, tuple[int, Callable[[list[int], bytes, int], None]]]] 
     uapi.OVS_KEY_ARP: (24, _arp),
     uapi.OVS_KEY_ND: (28, _nd),
     uapi.OVS_KEY_CT_LABELS: (16, _ct_labels),
+    uapi.OVS_KEY_CT_ORIG_TUPLE_IPV4: (16, _tuple_ipv4),
+    uapi.OVS_KEY_CT_ORIG_TUPLE_IPV6: (40, _tuple_ipv6),
 }
 
 
@@ -156,6 +169,10 @@ def decode_mask(data: bytes, at: int = 0, end: int | None = None) -> FlowKey:
     _fill(values, data, at, len(data) if end is None else end, 0)
     if values[_TUN_PROTO]:
         values[_TUN_PROTO] = ALL_ONES_PROTO
+    if values[_TUN_OPTIONS]:
+        values[_TUN_OPTIONS] |= OPTIONS_HEADER
+    if values[_CT_TUPLE]:
+        values[_CT_TUPLE] |= TUPLE_HEADER
     if values[_TYPE] == ETH_TYPE_NONE:
         values[_TYPE] = 0
     return FlowKey._make(values)
@@ -204,6 +221,8 @@ def _rare(values: list[int], data: bytes, at: int, end: int, kind: int, depth: i
         return at, end
     elif kind == uapi.OVS_KEY_TUNNEL:
         decode_tunnel(values, data, at, end)
+    elif kind == uapi.OVS_KEY_NSH:
+        values[_NSH] = decode_nsh(data, at, end)
     elif kind == uapi.OVS_KEY_MPLS:
         if (end - at) % 4:
             raise NetlinkFormatError(f"an MPLS attribute of {end - at} bytes")

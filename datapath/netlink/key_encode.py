@@ -3,19 +3,22 @@
 Rule: which attributes there are, the key alone decides; a mask has an attribute for each of the key's, plus
 TUNNEL and ETHERTYPE, as the kernel wants them. A mask for ports is left out unless the protocol is matched
 exactly, one for neighbour discovery unless the ICMP type is: the kernel refuses them (match_validate() in
-net/openvswitch).
+net/openvswitch). What few packets have (packed.py, NSH) is in a mask only where it is looked at.
 """
 
 from __future__ import annotations
 
+import socket
 from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
 from datapath.netlink import uapi
 from datapath.netlink.attrs import HEADER, attr, attr_u32, nested
+from datapath.netlink.nsh_codec import encode_key as encode_nsh
 from datapath.netlink.tunnel_codec import encode_tunnel
 from datapath.packet.flowkey import ETH_TYPE_NONE, VLAN_PRESENT, FlowKey
+from datapath.packet.packed import OPTIONS_HEADER, TUPLE_HEADER, options_mask, tuple_payload, unpack_options
 
 NO_PORT: Final = 0xFFFFFFFF  # in_port of a packet that came from no port
 
@@ -30,7 +33,12 @@ _LOW64 = (1 << 64) - 1
 _LOW32 = (1 << 32) - 1
 _EXACT_TYPE = 0xFFFF  # the kernel knows no other mask for a type
 _EXACT_BYTE = 0xFF
+_GBP = 1  # OVS_VXLAN_EXT_GBP
 _BOTTOM_OF_STACK = 0x100  # in an MPLS label stack entry
+_TUPLE: Final[dict[int, int]] = {
+    socket.AF_INET: uapi.OVS_KEY_CT_ORIG_TUPLE_IPV4,
+    socket.AF_INET6: uapi.OVS_KEY_CT_ORIG_TUPLE_IPV6,
+}
 
 
 class Shape(NamedTuple):
@@ -42,6 +50,8 @@ class Shape(NamedTuple):
     transport: int  # attribute for ports or ICMP; 0: none
     discovery: bool  # ND follows
     labels: int  # MPLS
+    options: int = 0  # low bits of tun_options
+    tracked: int = 0  # family of ct_tuple
 
 
 _TRANSPORT_IPV4: Final = {
@@ -75,32 +85,35 @@ def shape_of(key: FlowKey) -> Shape:
         stack = (key.mpls_lse0, key.mpls_lse1)
         labels = next((n for n, entry in enumerate(stack, 1) if entry & _BOTTOM_OF_STACK), 3)
     tags = 0 if not key.vlan_tci else 2 if key.cvlan_tci else 1
-    return Shape(key.tun_proto, tags, eth_type, transport, discovery, labels)
+    options, tracked = key.tun_options & OPTIONS_HEADER, key.ct_tuple & TUPLE_HEADER
+    return Shape(key.tun_proto, tags, eth_type, transport, discovery, labels, options, tracked)
 
 
 def encode_key(key: FlowKey) -> bytes:
     """Encode a key, metadata first, as the kernel does."""
     shape = shape_of(key)
-    tunnel = nested(uapi.OVS_KEY_TUNNEL, _tunnel(key, shape.tunnel)) if shape.tunnel else b""
-    port = b"" if key.in_port == NO_PORT else attr_u32(uapi.OVS_KEY_IN_PORT, key.in_port)
     eth_type = b"" if key.eth_type == ETH_TYPE_NONE else _eth_type(key.eth_type)
-    return _metadata(key) + port + tunnel + _ethernet(key) + _tagged(key, shape, eth_type, is_mask=False)
+    return encode_metadata(key) + _ethernet(key) + _tagged(key, shape, eth_type, is_mask=False)
 
 
 @lru_cache(maxsize=8192)  # 1 us instead of 17; as many masks as shapes of traffic times kinds of decisions
 def encode_mask(mask: FlowKey, shape: Shape) -> bytes:
     """Encode a mask for keys of this shape."""
-    tunnel = nested(uapi.OVS_KEY_TUNNEL, _tunnel(mask, shape.tunnel))
+    options = _options_mask(mask, shape.options) if mask.tun_options and shape.options else ()
+    tunnel = nested(uapi.OVS_KEY_TUNNEL, _tunnel(mask, shape.tunnel, options))
     port = attr_u32(uapi.OVS_KEY_IN_PORT, mask.in_port & NO_PORT)
+    tracked = _tracked(mask, shape.tracked) if mask.eth_type and mask.ct_tuple else b""
     eth_type = _eth_type(_EXACT_TYPE) if mask.eth_type else b""
-    return _metadata(mask) + port + tunnel + _ethernet(mask) + _tagged(mask, shape, eth_type, is_mask=True)
+    frame = _ethernet(mask) + _tagged(mask, shape, eth_type, is_mask=True)
+    return _metadata(mask) + port + tunnel + tracked + frame
 
 
 def encode_metadata(key: FlowKey) -> bytes:
     """Encode what no packet holds, for a packet to be executed."""
-    tunnel = nested(uapi.OVS_KEY_TUNNEL, _tunnel(key, key.tun_proto)) if key.tun_proto else b""
+    options = (unpack_options(key.tun_options),) if key.tun_options else ()
+    tunnel = nested(uapi.OVS_KEY_TUNNEL, _tunnel(key, key.tun_proto, options)) if key.tun_proto else b""
     port = b"" if key.in_port == NO_PORT else attr_u32(uapi.OVS_KEY_IN_PORT, key.in_port)
-    return _metadata(key) + port + tunnel
+    return _metadata(key) + port + tunnel + _tracked(key, key.ct_tuple & TUPLE_HEADER)
 
 
 def _metadata(key: FlowKey) -> bytes:
@@ -116,7 +129,21 @@ def _metadata(key: FlowKey) -> bytes:
     )
 
 
-def _tunnel(key: FlowKey, proto: int) -> bytes:
+def _tracked(key: FlowKey, family: int) -> bytes:
+    """Encode the first tuple of the packet's connection."""
+    return attr(_TUPLE[family], tuple_payload(key.ct_tuple, family)) if family in _TUPLE else b""
+
+
+def _options_mask(mask: FlowKey, options: int) -> tuple[tuple[int, bytes]]:
+    """Return a mask over options whose type and length `options` has."""
+    kind, empty = unpack_options(options)
+    payload = options_mask(mask.tun_options, len(empty))
+    if kind == uapi.OVS_TUNNEL_VXLAN_OPTS:  # an attribute itself, whose header is none of a packet's bits
+        payload = HEADER.pack(len(payload), _GBP) + payload[HEADER.size :]
+    return ((kind, payload),)
+
+
+def _tunnel(key: FlowKey, proto: int, options: tuple[tuple[int, bytes], ...]) -> bytes:
     return encode_tunnel(
         proto,
         key.tun_id,
@@ -127,6 +154,7 @@ def _tunnel(key: FlowKey, proto: int) -> bytes:
         key.tun_flags,
         key.tun_tp_src,
         key.tun_tp_dst,
+        options,
     )
 
 
@@ -168,6 +196,8 @@ def _network(key: FlowKey, shape: Shape, *, is_mask: bool) -> bytes:
             return attr(uapi.OVS_KEY_ARP, arp_payload(key))
         case uapi.ETH_P_MPLS_UC | uapi.ETH_P_MPLS_MC:
             return attr(uapi.OVS_KEY_MPLS, mpls_payload(key, shape.labels))
+        case uapi.ETH_P_NSH if key.nsh or not is_mask:
+            return encode_nsh(key.nsh, is_mask=is_mask)
     return b""
 
 

@@ -1,6 +1,7 @@
-"""The Network Service Header (RFC 8300) as the OVS_NSH_KEY_ATTR_* of an action.
+"""The Network Service Header (RFC 8300) as the OVS_NSH_KEY_ATTR_* of keys and actions.
 
-Rule: pure; None where the attributes hold something else.
+Rule: pure; None where the attributes of an action hold something else. In a key the header is one number: the
+base header, then the four words of context that type 1 has, as struct ovs_key_nsh.
 """
 
 from __future__ import annotations
@@ -10,12 +11,30 @@ from typing import Final
 
 from datapath.actions import PushNsh
 from datapath.netlink import uapi
-from datapath.netlink.attrs import attr, attributes, nested
+from datapath.netlink.attrs import NetlinkFormatError, attr, attributes, nested
 
 _BASE, _MD1, _MD2 = 1, 2, 3
 _FIXED: Final = Struct(">BBBBI")  # struct ovs_nsh_key_base
 _MD1_LEN: Final = 16
+_KEY_LEN: Final = 24
 MDTYPE1: Final = 1
+
+
+def encode_key(value: int, *, is_mask: bool = False) -> bytes:
+    """Encode OVS_KEY_ATTR_NSH of a FlowKey's `nsh`, or of a mask over one."""
+    payload = value.to_bytes(_KEY_LEN, "big")
+    has_context = is_mask or payload[2] == MDTYPE1
+    context = attr(_MD1, payload[_FIXED.size :]) if has_context else b""
+    return nested(uapi.OVS_KEY_NSH, attr(_BASE, payload[: _FIXED.size]), context)
+
+
+def decode_key(data: bytes, at: int, end: int) -> int:
+    """Read the payload of OVS_KEY_ATTR_NSH in data[at:end]; NetlinkFormatError where parts are cut short."""
+    parts = {kind: data[start:stop] for kind, start, stop in attributes(data, at, end)}
+    base, context = parts.get(_BASE, b""), parts.get(_MD1, b"")
+    if len(base) != _FIXED.size or len(context) not in (0, _MD1_LEN):
+        raise NetlinkFormatError(f"an NSH of {len(base)} and {len(context)} bytes")
+    return int.from_bytes(base + context.ljust(_MD1_LEN, b"\0"), "big")
 
 
 def encode_nsh(action: PushNsh) -> bytes:

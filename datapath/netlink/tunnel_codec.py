@@ -6,17 +6,19 @@ Rule: pure. An attribute that is there and a field that is not 0 are the same th
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
 from datapath.netlink import uapi
 from datapath.netlink.attrs import NetlinkFormatError, attr, attr_u8, attributes
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, TUN_OAM, FlowKey
+from datapath.packet.packed import pack_options
 
 ALL_ONES_PROTO: Final = 0xFF  # tun_proto of a mask
 
 _at = FlowKey._fields.index
-_PROTO, _ID, _FLAGS = _at("tun_proto"), _at("tun_id"), _at("tun_flags")
+_PROTO, _ID, _FLAGS, _OPTIONS = _at("tun_proto"), _at("tun_id"), _at("tun_flags"), _at("tun_options")
 _U16, _U64 = Struct(">H"), Struct(">Q")
 
 # type: field, length
@@ -38,7 +40,7 @@ _FLAG_BITS: Final = {
     uapi.OVS_TUNNEL_ID: TUN_KEY,
 }
 KNOWN_TUNNEL_ATTRIBUTES: Final = _NUMBERS.keys() | _FLAG_BITS.keys()
-# What the FlowKey has no fields for; a SetTunnel has them as they are.
+# At most one of them; a FlowKey has it in one field, a SetTunnel as it is.
 TUNNEL_OPTIONS: Final = frozenset(
     (uapi.OVS_TUNNEL_GENEVE_OPTS, uapi.OVS_TUNNEL_VXLAN_OPTS, uapi.OVS_TUNNEL_ERSPAN_OPTS)
 )
@@ -57,6 +59,8 @@ def decode_tunnel(values: list[int], data: bytes, at: int, end: int) -> None:
             values[field] = int.from_bytes(data[start:stop], "big")
             if kind in _IPV6:
                 values[_PROTO] = socket.AF_INET6
+        elif kind in TUNNEL_OPTIONS:
+            values[_OPTIONS] = pack_options(kind, data[start:stop])
         values[_FLAGS] |= _FLAG_BITS.get(kind, 0)
 
 
@@ -70,6 +74,7 @@ def encode_tunnel(
     flags: int,
     tp_src: int,
     tp_dst: int,
+    options: Iterable[tuple[int, bytes]] = (),
 ) -> bytes:
     """Encode the payload of OVS_KEY_ATTR_TUNNEL. `proto` decides how long the addresses are."""
     parts = []
@@ -95,4 +100,5 @@ def encode_tunnel(
         parts.append(attr(uapi.OVS_TUNNEL_TP_SRC, _U16.pack(tp_src)))
     if tp_dst:
         parts.append(attr(uapi.OVS_TUNNEL_TP_DST, _U16.pack(tp_dst)))
+    parts += [attr(kind, payload) for kind, payload in options]
     return b"".join(parts)

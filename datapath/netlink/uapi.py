@@ -82,6 +82,7 @@ ETH_P_IP: Final = 0x0800
 ETH_P_ARP: Final = 0x0806
 ETH_P_RARP: Final = 0x8035
 ETH_P_IPV6: Final = 0x86DD
+ETH_P_NSH: Final = 0x894F
 ETH_P_MPLS_UC: Final = 0x8847
 ETH_P_MPLS_MC: Final = 0x8848
 

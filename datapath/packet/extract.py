@@ -20,10 +20,12 @@ IP_TTL, IP_FRAG, IPV6_LABEL = _at("ip_ttl"), _at("ip_frag"), _at("ipv6_label")
 TP_SRC, TP_DST, TCP_FLAGS = _at("tp_src"), _at("tp_dst"), _at("tcp_flags")
 ARP_OP, ARP_SIP, ARP_TIP = _at("arp_op"), _at("arp_sip"), _at("arp_tip")
 ARP_SHA, ARP_THA = _at("arp_sha"), _at("arp_tha")
+NSH = _at("nsh")
 ND_TARGET, ND_SLL, ND_TLL = _at("nd_target"), _at("nd_sll"), _at("nd_tll")
 
 _NO_PACKET = (0,) * (len(FlowKey._fields) - METADATA_FIELDS)
 _MPLS_DEPTH = 3
+_NSH_BASE_LEN, _NSH_LEN, _NSH_TYPE_1, _NSH_TYPE_2 = 8, 24, 1, 2
 _TCP_LEN, _UDP_LEN, _SCTP_LEN, _ICMP_LEN, _ND_LEN = 20, 8, 12, 8, 24
 
 
@@ -141,6 +143,21 @@ def _mpls(data: bytes, at: int, key: list[int]) -> None:
         at += 4
 
 
+def _nsh(data: bytes, at: int, key: list[int]) -> None:
+    """Parse a Network Service Header (RFC 8300, 2.2); the key has the context of type 1 alone."""
+    if len(data) < at + _NSH_BASE_LEN:
+        return
+    word = _u16(data, at)  # two bits of version, flags, TTL, length in words
+    kind, length = data[at + 2] & 0xF, (word & 0x3F) * 4
+    end = at + (_NSH_LEN if kind == _NSH_TYPE_1 else _NSH_BASE_LEN)
+    if word >> 14 or len(data) < at + length or length < _NSH_BASE_LEN:
+        return
+    if kind not in (_NSH_TYPE_1, _NSH_TYPE_2) or (kind == _NSH_TYPE_1 and length != _NSH_LEN):
+        return
+    base = bytes((word >> 12 & 3, word >> 6 & 0x3F, kind, data[at + 3]))
+    key[NSH] = int.from_bytes((base + data[at + 4 : end]).ljust(_NSH_LEN, b"\0"), "big")
+
+
 def _ports(data: bytes, at: int, key: list[int], length: int) -> bool:
     if len(data) < at + length:
         return False
@@ -195,6 +212,7 @@ _NETWORK = {
     h.ETH_TYPE_RARP: _arp,
     h.ETH_TYPE_MPLS: _mpls,
     h.ETH_TYPE_MPLS_MCAST: _mpls,
+    h.ETH_TYPE_NSH: _nsh,
 }
 _TRANSPORT4 = {h.IPPROTO_TCP: _tcp, h.IPPROTO_UDP: _udp, h.IPPROTO_SCTP: _sctp, h.IPPROTO_ICMP: _icmp}
 _TRANSPORT6 = {h.IPPROTO_TCP: _tcp, h.IPPROTO_UDP: _udp, h.IPPROTO_SCTP: _sctp, h.IPPROTO_ICMPV6: _icmpv6}

@@ -36,6 +36,8 @@ class FlowKey(NamedTuple):
     tun_flags: int = 0  # TUN_* below
     tun_tp_src: int = 0
     tun_tp_dst: int = 0
+    tun_options: int = 0  # of Geneve, VXLAN or ERSPAN, as packed.pack_options() makes it
+    ct_tuple: int = 0  # of the connection's first packet, as packed.pack_tuple() makes it
     eth_src: int = 0
     eth_dst: int = 0
     eth_type: int = 0  # of the payload, behind up to two VLAN tags; ETH_TYPE_NONE for 802.2
@@ -64,6 +66,7 @@ class FlowKey(NamedTuple):
     nd_target: int = 0
     nd_sll: int = 0
     nd_tll: int = 0
+    nsh: int = 0  # struct ovs_key_nsh in 192 bits: the base header and four words of context
 
 
 TUN_KEY = 1  # a key (GRE) or VNI is present

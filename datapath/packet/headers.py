@@ -23,6 +23,7 @@ ETH_TYPE_QINQ: Final = 0x88A8
 ETH_TYPE_IPV6: Final = 0x86DD
 ETH_TYPE_MPLS: Final = 0x8847
 ETH_TYPE_MPLS_MCAST: Final = 0x8848
+ETH_TYPE_NSH: Final = 0x894F
 ETH_TYPE_TEB: Final = 0x6558  # transparent Ethernet bridging: the payload of a GRE or Geneve tunnel
 VLAN_TYPES: Final = (ETH_TYPE_VLAN, ETH_TYPE_QINQ)
 

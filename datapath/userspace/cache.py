@@ -2,8 +2,8 @@
 
 Rule: a cache key holds every bit that any mask of the flow table looks at, and every bit that decides where
 those are. Two frames with equal keys therefore have the same flow. Frames where that cannot be said of
-fixed places (802.2, MPLS labels, IPv6 extension headers, short ones) are not cached; they take the way of
-extract().
+fixed places (802.2, MPLS labels, NSH, IPv6 extension headers, short ones) are not cached; they take the
+way of extract().
 
 A key is the first WINDOW bytes as one number, ANDed with a mask that depends on the frame's shape: its type
 field and the first byte behind it. That is 0.5 us, against 8 us for extract() and a search of the table.
@@ -78,9 +78,10 @@ def make_shape(word: int, looked_at: FlowKey) -> Shape | None:
         _ipv6(layout, at, looked_at)
     elif eth_type in (h.ETH_TYPE_ARP, h.ETH_TYPE_RARP):
         _arp(layout, at, looked_at)
-    elif eth_type in (h.ETH_TYPE_MPLS, h.ETH_TYPE_MPLS_MCAST) and any(
-        getattr(looked_at, name) for name in _MPLS_FIELDS
-    ):
+    elif (
+        eth_type in (h.ETH_TYPE_MPLS, h.ETH_TYPE_MPLS_MCAST)
+        and any(getattr(looked_at, name) for name in _MPLS_FIELDS)
+    ) or (eth_type == h.ETH_TYPE_NSH and looked_at.nsh):
         return None
     return Shape(layout.mask, layout.min_len)
 
