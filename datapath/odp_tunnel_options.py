@@ -21,8 +21,9 @@ _GENEVE_LENGTH: Final = 0x1F  # the bits of the length; its mask has all of them
 _BYTE: Final = 0xFF
 _GBP: Final = 1  # OVS_VXLAN_EXT_GBP: id in the low half, flags in the third byte
 _HOST_U32: Final = Struct("=I")
-_GENEVE_TEXT = re.compile(r"\{class=([\w/]+),type=([\w/]+),len=(\d+)(?:,([\w/]+))?\}")
+_GENEVE_TEXT = re.compile(r"\{([^{}]*)\}")
 _CLASS, _TYPE, _ID, _FLAGS = v.hexa(16), v.hexa(8), v.decimal(16), v.hexa(8)
+_GENEVE_FIELDS: Final = {"class": _CLASS, "type": _TYPE, "len": v.decimal(8)}
 _VERSION, _INDEX, _DIRECTION, _HWID = v.decimal(8), v.hexa(20), v.decimal(1), v.hexa(6)
 _NAMES: Final = frozenset(("geneve", "vxlan", "erspan"))
 
@@ -88,8 +89,8 @@ def _format_erspan(payload: bytes, mask: bytes | None, *, verbose: bool) -> str:
         return ""
     if mask is None:
         if found.version == 1:
-            return f"ver=1,idx=0x{found.idx:x}"
-        return f"ver={found.version},dir={found.direction},hwid=0x{found.hwid:x}"
+            return f"ver=1,idx={_INDEX.format(found.idx)}"
+        return f"ver={found.version},dir={found.direction},hwid={_HWID.format(found.hwid)}"
     bits = from_attribute(payload[:4] + mask[4:]) or Erspan(found.version)
     parts = _item("ver", _VERSION, found.version, mask[0], verbose=verbose)
     if found.version == 1:
@@ -113,13 +114,15 @@ def _parse_geneve(arguments: str) -> tuple[bytes, bytes]:
         match = _GENEVE_TEXT.match(arguments, at)
         if match is None:
             raise OdpTextError(arguments[at:])
-        class_, class_mask = _CLASS.parse_masked(match[1])
-        type_, type_mask = _TYPE.parse_masked(match[2])
-        length = _TYPE.parse_masked(match[3])[0]
-        if length % 4 or length > 4 * _GENEVE_LENGTH or (length and match[4] is None):
+        *items, last = (item.strip() for item in match[1].split(","))
+        data = "" if "=" in last else last
+        given = _numbers(",".join(items if data else [*items, last]), _GENEVE_FIELDS)
+        (class_, class_mask), (type_, type_mask) = given.get("class", (0, 0)), given.get("type", (0, 0))
+        length = given.get("len", (0, 0))[0]
+        if length % 4 or length > 4 * _GENEVE_LENGTH or (data and not length):
             raise OdpTextError(arguments[at:], "an option has up to 124 bytes, four at a time")
-        data, bits = v.hexa(8 * length).parse_masked(match[4]) if length else (0, 0)
-        payload += _GENEVE.pack(class_, type_, length // 4) + data.to_bytes(length, "big")
+        value, bits = v.hexa(8 * length).parse_masked(data) if data else (0, 0)
+        payload += _GENEVE.pack(class_, type_, length // 4) + value.to_bytes(length, "big")
         mask += _GENEVE.pack(class_mask, type_mask, _GENEVE_LENGTH) + bits.to_bytes(length, "big")
         at = match.end()
     return payload, mask

@@ -31,6 +31,20 @@ TERSE = [
     "tcp_flags(syn|ack)",
     "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=100,tc=3,ttl=64,bos=1)",
     "recirc_id(0),in_port(14),eth(),eth_type(0x0800),ipv4(src=1.1.1.1)",
+    "recirc_id(0),tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,tp_dst=6081,geneve({class=0xff,type=0x80,len=4,"
+    "0xa}{class=0xff/0xf,len=8,0x102030405060708/0xff00ff00ff00ff00}),flags(df|key)),in_port(1),eth(),eth_type(0x0800)",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,vxlan(gbp(id=10,flags=0x8)),flags(-oam+df-csum)),in_port(1),eth(),"
+    "eth_type(0x0800)",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,vxlan(gbp(id=10/0xf)),flags(-oam+df-csum)),in_port(1),eth(),eth_type(0x0800)",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7/0xf)),in_port(1),eth(),eth_type(0x0800)",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1,hwid=0x3f)),in_port(1),eth(),eth_type(0x0800)",
+    "recirc_id(0),in_port(1),ct_state(+est),ct_tuple4(src=1.2.3.4,dst=5.6.7.8,proto=6,tp_src=80,tp_dst=90),eth(),"
+    "eth_type(0x0800),ipv4(frag=no)",
+    "recirc_id(0),in_port(1),ct_state(+est),ct_tuple4(src=1.2.0.0/255.255.0.0,proto=6),eth(),eth_type(0x0800)",
+    "ct_tuple6(src=::2/::ffff,proto=6,dst_port=80/0xff),eth(),eth_type(0x86dd),ipv6(frag=no)",
+    "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(flags=0,ttl=63,spi=0x5,si=255,c1=0x1,c4=0x4)",
+    "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(mdtype=1,np=3,spi=0x5,c1=0x1,c3=0x3/0x000000ff)",
+    "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(flags=0x00/0x01,spi=0x5)",
 ]
 VERBOSE = [
     "recirc_id(0/0),dp_hash(0/0),skb_priority(0/0),in_port(va),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),"
@@ -44,6 +58,14 @@ VERBOSE = [
     "ct_label(0/0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/00:00:00:00:00:00),"
     "eth_type(0x0800),ipv4(src=0.0.0.0/0.0.0.0,dst=0.0.0.0/0.0.0.0,proto=6,tos=0/0,ttl=0/0,frag=no),"
     "tcp(src=0/0,dst=0/0),tcp_flags(0/0)",
+]
+PARTS = [  # of what is written of everything
+    "geneve({class=0xff/0xf,type=0x1/0,len=8,0x102030405060708/0xff00ff00ff00ff00}{class=0x1,type=0x2,len=4,0/0})",
+    "vxlan(gbp(id=10/0xf,flags=0/0))",
+    "erspan(ver=1/0,idx=0x7/0)",
+    "erspan(ver=2/0,dir=1/0,hwid=0xf/0)",
+    "ct_tuple4(src=1.2.3.4/255.255.0.0,dst=0.0.0.0/0.0.0.0,proto=6,tp_src=0/0,tp_dst=0/0)",
+    "ct_tuple6(src=::2/::ffff,dst=::/::,proto=6,src_port=0/0,dst_port=0/0)",
 ]
 ACTIONS = [
     "drop",
@@ -126,6 +148,17 @@ def test_a_verbose_key_shows_what_is_not_looked_at(text: str) -> None:
     assert format_key(key, mask, verbose=True, names=NAMES) == text
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_what_few_packets_have_is_shown_whole(part: str) -> None:
+    text = part if part.startswith("ct_") else f"tunnel(dst=1.1.1.1,{part})"
+    assert part in format_key(*parse_key(f"{text},eth()"), verbose=True)
+
+
+def test_the_ports_of_a_tuple_have_the_names_that_open_vswitch_reads_too() -> None:
+    names = "ct_tuple6(proto=6,src_port=1,dst_port=2)"
+    assert parse_key("ct_tuple6(proto=6,tp_src=1,tp_dst=2)") == parse_key(names)
+
+
 def test_a_port_of_which_some_bits_are_looked_at_has_no_name() -> None:
     mask = FlowKey(in_port=0xFFFF0000, ct_state=0x32, eth_type=0xFFFF)
     text = format_key(FlowKey(in_port=1, ct_state=0x22, eth_type=0x1234), mask, verbose=True, names=NAMES)
@@ -180,7 +213,21 @@ def test_a_pushed_tag_has_its_bit_set_unless_cfi_is_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["bogus(1)", "in_port(1),eth(", "in_port(xx)", "eth(src=1)", "ipv4(ttl=256)", "eth_type"]
+    "text",
+    [
+        "bogus(1)",
+        "in_port(1),eth(",
+        "in_port(xx)",
+        "eth(src=1)",
+        "ipv4(ttl=256)",
+        "eth_type",
+        "nsh(foo=1)",
+        "nsh(si)",
+        "ct_tuple4(src=::1)",
+        "ct_tuple4(x=1)",
+        "tunnel(geneve({class=1,len=3}))",
+        "tunnel(foo(1))",
+    ],
 )
 def test_what_is_no_key_is_refused_with_the_place(text: str) -> None:
     with pytest.raises(OdpTextError) as caught:
@@ -196,7 +243,7 @@ def test_what_is_no_key_is_refused_with_the_place(text: str) -> None:
         *("ct(nat(src=1.1.1.1-::1))", "sample(sample=50,actions(1))", "sample(actions(1))", "clone(foo)"),
         *("check_pkt_len(size=1,gt(1))", "push_eth(src=02:00:00:00:00:01)", "push_mpls(label=1)", "pop_nsh"),
         *("userspace(pid=9,controller(reason=1))", "userspace(pid=9,slow_path(foo))", "hash(foo(1))"),
-        *("set(tunnel(dst=1.1.1.1,geneve({class=1})))", "set(tunnel(dst=1.1.1.1,erspan(ver=3)))"),
+        *("set(tunnel(dst=1.1.1.1,geneve({len=3})))", "set(tunnel(dst=1.1.1.1,erspan(ver=3)))"),
         "clone(" * 1000 + ")" * 1000,
     ],
 )

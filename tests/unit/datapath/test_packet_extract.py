@@ -77,6 +77,26 @@ def test_an_arp_operation_beyond_one_byte_is_none() -> None:
     assert extract(ethernet(1, 2, h.ETH_TYPE_ARP, arp(0x101, 10, 11, 12, 13))).arp_op == 0
 
 
+NSH = bytes.fromhex("0fc60103000005ff") + bytes(range(1, 17))
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (NSH, bytes.fromhex("003f0103000005ff") + bytes(range(1, 17))),
+        (bytes.fromhex("2fc40203000005ff0001010400000000"), bytes.fromhex("023f0203000005ff") + bytes(16)),
+        (b"\x4f" + NSH[1:], b""),  # another version
+        (NSH[:1] + b"\xc5" + NSH[2:], b""),  # type 1 has 24 bytes
+        (NSH[:2] + b"\x03" + NSH[3:], b""),  # no type
+        (NSH[:-1], b""),
+        (NSH[:7], b""),
+    ],
+)
+def test_a_service_header(header: bytes, found: bytes) -> None:
+    key = extract(ethernet(1, 2, h.ETH_TYPE_NSH, header))
+    assert key.nsh == int.from_bytes(found, "big")
+
+
 def ipv6(following: int, payload: bytes) -> bytes:
     header = h.IPV6.pack(6 << 28, len(payload), following, 64, bytes(15) + b"\x01", bytes(15) + b"\x02")
     return ethernet(1, 2, h.ETH_TYPE_IPV6, header + payload)
