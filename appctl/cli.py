@@ -9,11 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import click
-
-from appctl import command_line
 from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call, call_json
-from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, set_alarm
+from appctl.getopt import VALUE, Option
 from appctl.log_options import log_options
 from appctl.vlog import Level
 from rpc.jsonvalue import Json
@@ -21,22 +19,7 @@ from rpc.jsonvalue import Json
 PROGRAM = "ovs-appctl"
 
 
-@click.command(
-    PROGRAM,
-    cls=GetoptCommand,
-    context_settings={**command_line.HELP, "allow_interspersed_args": False},
-    options_metavar="[TARGET]",
-)
-@click.option("-t", "--target", default=DEFAULT_TARGET, help="Pidfile or socket to contact.")
-@click.option("-T", "--timeout", metavar="SECS", help="Wait at most so long for an answer.")
-@click.option("-f", "--format", "format_", metavar="FORMAT", help="Show answers as text or json.")
-@click.option("--pretty", is_flag=True, help="With --format=json: a line for each member.")
-@version_option(PROGRAM)
-@log_options(PROGRAM, Level.WARN)
-@click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
-def cli(
-    *, target: str, timeout: str | None, format_: str | None, pretty: bool, words: tuple[str, ...]
-) -> None:
+def appctl(line: Line) -> None:
     """Command a running Open vSwitch daemon, and show what it answers.
 
     \b
@@ -48,6 +31,9 @@ def cli(
     vlog/list-pattern    the patterns of its log lines
     vlog/reopen          open the log file again, after it was rotated
     """
+    given, words = line.values, line.words
+    target: str = given["target"]
+    timeout, format_, pretty = given["timeout"], given["format"], given["pretty"]
     if timeout is not None:
         set_alarm(timeout, "-T")
     if not words:
@@ -86,6 +72,32 @@ def _format(answer: Json, pretty: bool) -> str:
     return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
+TOOL = Tool(
+    PROGRAM,
+    appctl,
+    (
+        Option(
+            "-t",
+            "--target",
+            takes=VALUE,
+            metavar="TEXT",
+            default=DEFAULT_TARGET,
+            text="Pidfile or socket to contact.",
+        ),
+        Option("-T", "--timeout", takes=VALUE, metavar="SECS", text="Wait at most so long for an answer."),
+        Option("-f", "--format", takes=VALUE, metavar="FORMAT", text="Show answers as text or json."),
+        Option("--pretty", text="With --format=json: a line for each member."),
+        VERSION_OPTION,
+        *log_options(PROGRAM),
+        HELP_OPTION,
+    ),
+    usage="[TARGET] COMMAND [ARG]...",
+    text=appctl.__doc__ or "",
+    console=Level.WARN,
+    permute=False,
+)
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Runs ovs-appctl."""
-    command_line.run(cli, PROGRAM, args)
+    run(TOOL.main, PROGRAM, args)

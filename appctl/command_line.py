@@ -1,8 +1,8 @@
-"""Command lines as getopt_long() reads them, for programs made with click.
+"""A program from its command line to its exit status.
 
-Rule: long options may be shortened to what is unique; an option's optional value comes with `=` or not at
-all; a user's mistake is one line on stderr and exit status 1, in the words of the C library. Nobody sees a
-traceback.
+Rule: a user's mistake is one line on stderr and exit status 1, in the words of the C library; nobody sees a
+traceback. A tool is a table of options (appctl.getopt) and a function; click is loaded when help is asked
+for, which it lays out from the same table.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import NoReturn
-
-import click
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from appctl import vlog
+from appctl.getopt import BadUsage, Given, Option, read, values_of
 from appctl.version import VERSION, format_version
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class CliError(Exception):
@@ -32,104 +33,86 @@ class CliError(Exception):
         self.status = status
 
 
-class OptionalValue(click.Option):
-    """--name or --name=VALUE: its value is "" where none was given, None where the option was not."""
+class Finished(Exception):
+    """Ends a program early, with nothing more to say."""
+
+    def __init__(self, status: int = 0) -> None:
+        super().__init__(status)
+        self.status = status
 
 
-class GetoptCommand(click.Command):
-    """A command whose words are read as getopt_long() would."""
+class Line:
+    """A command line that was read."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `args` into the form that click reads the same way, then let it."""
-        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        return super().parse_args(ctx, _normalize(args, options, ctx.allow_interspersed_args))
+    __slots__ = ("args", "given", "tool", "values", "words")
 
-
-def _normalize(args: Sequence[str], options: Sequence[click.Option], permute: bool) -> list[str]:
-    """Options as --name, --name=value, -x or -xvalue, then "--" and the other words."""
-    by_name = {name: option for option in options for name in (*option.opts, *option.secondary_opts)}
-    out: list[str] = []
-    words: list[str] = []
-    rest = list(args)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            words += rest
-            break
-        if word.startswith("--"):
-            out += _normalize_long(word, by_name, rest)
-        elif word.startswith("-") and word != "-":
-            out += _normalize_short(word, by_name, rest)
-        elif permute:
-            words.append(word)
-        else:
-            words += [word, *rest]
-            break
-    return [*out, "--", *words]
+    def __init__(self, tool: Tool, args: Sequence[str], given: Sequence[Given], words: Sequence[str]) -> None:
+        self.tool = tool
+        self.args = args  # as typed
+        self.given = given
+        self.values: dict[str, Any] = values_of(given, tool.options)
+        self.words = words  # behind the options, or among them
 
 
-def _normalize_long(word: str, by_name: dict[str, click.Option], rest: list[str]) -> list[str]:
-    name, equals, value = word.partition("=")
-    found = [name] if name in by_name else sorted(each for each in by_name if each.startswith(name))
-    if not found:
-        raise click.UsageError(f"unrecognized option '{word}'")
-    if len({by_name[each] for each in found}) > 1:
-        possible = " ".join(f"'{each}'" for each in found)
-        raise click.UsageError(f"option '{word}' is ambiguous; possibilities: {possible}")
-    name, option = found[0], by_name[found[0]]
-    if option.is_flag or option.count:
-        if equals:
-            raise click.UsageError(f"option '{name}' doesn't allow an argument")
-        return [name]
-    if not equals and not isinstance(option, OptionalValue):
-        if not rest:
-            raise click.UsageError(f"option '{name}' requires an argument")
-        value = rest.pop(0)
-    return [f"{name}={value}"]
+class Tool:
+    """A program that is not told to stay: its options, and what it does."""
+
+    __slots__ = ("console", "epilog", "explain", "function", "options", "permute", "program", "text", "usage")
+
+    def __init__(
+        self,
+        program: str,
+        function: Callable[[Line], int | None],  # the exit status, None for 0; CliError, BadUsage
+        options: Sequence[Option],
+        *,
+        usage: str,  # what the help says behind the name of the program
+        text: str | Callable[[], str],  # of the help
+        console: vlog.Level = vlog.Level.INFO,  # where the user does not choose another
+        permute: bool = True,  # options may stand behind words
+        epilog: Callable[[], list[tuple[str, str]]] | None = None,  # commands, for the help
+        explain: Callable[[Tool, BadUsage], str] | None = None,  # a hint for a mistake
+    ) -> None:
+        self.program = program
+        self.function = function
+        self.options = options
+        self.usage = usage
+        self.text = text
+        self.console = console
+        self.permute = permute
+        self.epilog = epilog
+        self.explain = explain
+
+    def main(self, args: Sequence[str] | None) -> int | None:
+        """Read the command line, do what its options do when they are read, then the rest."""
+        args = sys.argv[1:] if args is None else args
+        try:
+            given, words = read(args, self.options, permute=self.permute)
+            vlog.set_program(self.program)
+            vlog.set_levels(None, vlog.Destination.CONSOLE, self.console)
+            for option, _, value in given:
+                if option.act is not None:
+                    option.act(self, value)
+            return self.function(Line(self, args, given, words))
+        except BadUsage as error:
+            raise CliError(error.text, hint=self.explain(self, error) if self.explain else "") from None
 
 
-def _normalize_short(word: str, by_name: dict[str, click.Option], rest: list[str]) -> list[str]:
-    out: list[str] = []
-    letters = word[1:]
-    while letters:
-        letter, letters = letters[0], letters[1:]
-        option = by_name.get(f"-{letter}")
-        if option is None:
-            raise click.UsageError(f"invalid option -- '{letter}'")
-        if option.is_flag or option.count:
-            out.append(f"-{letter}")
-            continue
-        if not letters and not isinstance(option, OptionalValue):
-            if not rest:
-                raise click.UsageError(f"option requires an argument -- '{letter}'")
-            letters = rest.pop(0)
-        out.append(f"{_long_name(option, letter)}={letters}")
-        break
-    return out
+def show_version(tool: Tool, _: str) -> NoReturn:
+    """What --version does."""
+    print(f"{format_version(tool.program)}\nvswitch {VERSION}")
+    raise Finished
 
 
-def _long_name(option: click.Option, letter: str) -> str:
-    """Of two dashes, since click cannot take an empty value after a letter."""
-    return next((name for name in option.opts if name.startswith("--")), f"-{letter}")
+def show_help(tool: Tool, _: str = "") -> NoReturn:
+    """What --help does."""
+    from appctl.clicking import format_help
+
+    print(format_help(tool))
+    raise Finished
 
 
-def version_option(program: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    """-V, --version."""
-
-    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            click.echo(f"{format_version(program)}\nvswitch {VERSION}")
-            ctx.exit()
-
-    return click.option(
-        "-V",
-        "--version",
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=show,
-        help="Show the version.",
-    )
+VERSION_OPTION = Option("-V", "--version", text="Show the version.", act=show_version)
+HELP_OPTION = Option("-h", "--help", text="Show this message and exit.", act=show_help)
 
 
 def set_alarm(text: str, option: str) -> None:
@@ -148,36 +131,34 @@ def set_alarm(text: str, option: str) -> None:
 
 # Of a file without a name, these are those of standard output: stores and sockets have errors of their own.
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-HELP = {"help_option_names": ["-h", "--help"]}  # context_settings
 
 
-def run(command: click.Command, program: str, args: Sequence[str] | None = None) -> NoReturn:
-    """Run `command` to its end, and end the process: what a console script calls.
+def run(
+    main: Callable[[Sequence[str] | None], int | None], program: str, args: Sequence[str] | None = None
+) -> NoReturn:
+    """Call `main` with `args` (None: those of the process), and end the process: what a console script does.
 
-    The command returns its exit status, or None for 0; it may raise CliError.
+    It returns its exit status, or None for 0; it may raise CliError.
     """
-    status = _run(command, program, args)
+    status = _run(main, program, args)
     if args is None:
         gc.freeze()  # the process is over: looking for cycles once more takes a tenth of a tool's time
     sys.exit(status)
 
 
-def _run(command: click.Command, program: str, args: Sequence[str] | None) -> int:
+def _run(main: Callable[[Sequence[str] | None], int | None], program: str, args: Sequence[str] | None) -> int:
     try:
-        status = command.main(
-            args=None if args is None else list(args), prog_name=program, standalone_mode=False
-        )
+        try:
+            status = main(args)
+        except Finished as finished:
+            status = finished.status
         sys.stdout.flush()
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        return _complain(program, error.format_message())
     except CliError as error:
         status = _complain(program, error.text, error.status)
         for line in error.hint.splitlines():
             print(f"    {line}", file=sys.stderr)
         return status
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
         return 1

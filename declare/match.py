@@ -7,7 +7,6 @@ that somebody refers to of whom the document says nothing is taken only if it is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from uuid import uuid4
 
 from declare.columns import (
     KEYS,
@@ -26,6 +25,7 @@ from declare.picture import Picture, references
 from declare.wanted import Document, Members, Name, Wanted
 from ovsdb.datum import Value, default_value
 from ovsdb.schema import Atom, ColumnSchema
+from ovsdb.uuids import new_uuid
 
 
 class Matching:
@@ -78,7 +78,7 @@ class Matching:
             for row in rows.get(table, ()):
                 uuid = self.find(row, places.get(row, []))
                 if uuid is None:
-                    uuid = str(uuid4())
+                    uuid = new_uuid()
                     self.new[uuid] = table
                 self.uuids[row] = uuid
                 self.rows[uuid] = row

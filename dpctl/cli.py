@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 
-import click
-
-from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
+from appctl.getopt import VALUE, BadUsage, Option
 from appctl.log_options import log_options
 from dpctl import commands
 from dpctl.errors import DpctlError
@@ -34,21 +32,20 @@ def _usage() -> str:
     return f"Open vSwitch datapath management utility\n\n\b\nCommands:\n{listed}"
 
 
-def _set_timeout(_: click.Context, __: click.Parameter, text: str | None) -> None:
-    if text is None:
-        return
+def _set_timeout(_: Tool, text: str) -> None:
     if not text.isdigit() or int(text) == 0:
-        raise click.UsageError(f"value {text} on -t or --timeout is invalid")
+        raise BadUsage(f"value {text} on -t or --timeout is invalid")
     signal.alarm(int(text))  # the default action ends the process with SIGALRM
 
 
-def _main(words: tuple[str, ...], **flags: bool) -> int:
-    options = [f"--{name.replace('_', '-')}" for name, given in flags.items() if given]
+def dpctl(line: Line) -> int:
+    """Execute the command; the exit status."""
+    options = [f"--{name.replace('_', '-')}" for name in _NAMES if line.values[name]]
+    words = line.words
     if not words:
         raise CliError("missing command name; use --help for help")
     if words[0] == "help":
-        click.echo(click.get_current_context().get_help())
-        return 0
+        show_help(line.tool)
     from datapath.kernel import KernelProvider  # most of a start, which --version and --help do without
     from dpctl.targets import Targets
 
@@ -62,23 +59,23 @@ def _main(words: tuple[str, ...], **flags: bool) -> int:
     return 0
 
 
-def _command() -> click.Command:
-    function: Callable[..., object] = log_options(PROGRAM)(_main)
-    for *names, text in _FLAGS:
-        function = click.option(*names, is_flag=True, help=text)(function)
-    timeout = click.option(
-        "-t",
-        "--timeout",
-        metavar="SECS",
-        expose_value=False,
-        callback=_set_timeout,
-        help="give up after SECS",
-    )
-    words = click.argument("words", nargs=-1, metavar="COMMAND [ARG...]")
-    command = click.command(cls=GetoptCommand, context_settings=HELP, help=_usage())
-    return command(version_option(PROGRAM)(timeout(words(function))))
+_TABLE = tuple(Option(*names, text=text) for *names, text in _FLAGS)
+_NAMES = [option.name for option in _TABLE]
+TOOL = Tool(
+    PROGRAM,
+    dpctl,
+    (
+        VERSION_OPTION,
+        Option("-t", "--timeout", takes=VALUE, metavar="SECS", text="give up after SECS", act=_set_timeout),
+        *_TABLE,
+        *log_options(PROGRAM),
+        HELP_OPTION,
+    ),
+    usage="[OPTIONS] COMMAND [ARG...]",
+    text=_usage,
+)
 
 
 def main() -> None:
     """Run the program."""
-    run(_command(), PROGRAM)
+    run(TOOL.main, PROGRAM)

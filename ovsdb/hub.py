@@ -15,7 +15,6 @@ import orjson
 
 from appctl import coverage
 from ovsdb.engine.database import Database
-from ovsdb.engine.row import new_uuid
 from ovsdb.hosted import HostedDatabase
 from ovsdb.limits import Limits
 from ovsdb.lock import LockTable
@@ -26,6 +25,7 @@ from ovsdb.session import Session
 from ovsdb.storage.base import Storage
 from ovsdb.storage.memory import MemoryStorage
 from ovsdb.storage.unbacked import UnbackedStorage
+from ovsdb.uuids import new_uuid
 from rpc.jsonvalue import Json
 from rpc.reconnect import Timing
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 from appctl import vlog
@@ -23,14 +22,13 @@ log = vlog.module("stream_ssl")
 def resolve(settings: TlsSettings, databases: Mapping[str, DatabaseView]) -> tuple[TlsSettings, list[str]]:
     """The settings with names of files in place of "db:...", and what is wrong with them."""
     found, errors = settings, []
-    for field in fields(settings):
-        text = getattr(settings, field.name)
+    for name, text in settings._asdict().items():
         if text.startswith("db:"):
             try:
-                found = replace(found, **{field.name: _first_string(text, databases)})
+                found = found._replace(**{name: _first_string(text, databases)})
             except RemoteError as e:
                 errors.append(str(e))
-                found = replace(found, **{field.name: ""})
+                found = found._replace(**{name: ""})
     return found, errors
 
 
@@ -77,8 +75,7 @@ class ServerTls:
 
     def sources(self) -> set[tuple[str, str]]:
         """The tables that settings are read from, as (database, table)."""
-        texts = [getattr(self.configured, field.name) for field in fields(self.configured)]
-        found = [split_source(text) for text in texts if text.startswith("db:")]
+        found = [split_source(text) for text in self.configured if text.startswith("db:")]
         return {(source.database, source.table) for source in found if source is not None}
 
     def configure(self, databases: Mapping[str, DatabaseView]) -> None:

@@ -8,7 +8,7 @@ appctl.directories).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DEFAULT_PORT = 6640  # IANA's for OVSDB
 
@@ -25,8 +25,7 @@ class AddressError(ValueError):
         return f"{self.text}: {self.why}"
 
 
-@dataclass(frozen=True)
-class UnixAddress:
+class UnixAddress(NamedTuple):
     """A Unix domain socket; `passive` listens."""
 
     path: str
@@ -37,8 +36,7 @@ class UnixAddress:
         return f"{'p' if self.passive else ''}unix:{self.path}"
 
 
-@dataclass(frozen=True)
-class TcpAddress:
+class TcpAddress(NamedTuple):
     """A TCP connection to make, with TLS where `tls`."""
 
     host: str  # a name, an IPv4 address, or an IPv6 address without brackets (with %zone where given)
@@ -50,8 +48,7 @@ class TcpAddress:
         return f"{'ssl' if self.tls else 'tcp'}:{_format_host(self.host)}:{self.port}"
 
 
-@dataclass(frozen=True)
-class TcpListenAddress:
+class TcpListenAddress(NamedTuple):
     """A TCP port to listen on."""
 
     port: int  # 0: the kernel chooses

@@ -22,11 +22,12 @@ from rpc.connecting import accept, connect, event_of, wait
 from rpc.errors import END_OF_FILE, ConnectionLost, RemoteError
 from rpc.framing import DEFAULT_MAX_BYTES
 from rpc.incoming import Incoming
-from rpc.jsonvalue import Encodable, Json
+from rpc.jsonvalue import Json
 from rpc.message import Message, Reply, Request, encode_notification, encode_request, encode_result
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
 if TYPE_CHECKING:
+    from rpc.jsonvalue import Encodable
     from rpc.tls import TlsSocket
 
 CHUNK = 1 << 16

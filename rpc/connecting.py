@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
 import select
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +136,9 @@ def _look_up(address: TcpAddress, deadline: Deadline) -> list[Any]:
         return _getaddrinfo(address, socket.AI_NUMERICHOST)
     except (OSError, ValueError):
         pass
+    import queue
+    import threading
+
     answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
     def look() -> None:

@@ -13,10 +13,10 @@ is it scanned by token.
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import NamedTuple
 
-import orjson
-
-from rpc.jsonvalue import Json
+from rpc.jsonvalue import DecodeError, Json, decode
 
 DEFAULT_MAX_BYTES = 256 << 20
 MAX_DEPTH = 1024  # orjson's own limit; the C programs stop at 1000
@@ -27,10 +27,25 @@ SEAMS = (b"}{", b"}[", b"]{", b"][")
 OPENER = {0x7D: 0x7B, 0x5D: 0x5B}  # closing bracket -> the one it closes
 PAIR_PASSES = 8  # values of OVSDB nest no deeper; what does is matched bracket by bracket
 
-STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
-NOT_WHITESPACE = re.compile(rb"[^ \t\r\n]")
-NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
+
+class Patterns(NamedTuple):
+    """What documents are cut by, where they do not come one by one."""
+
+    string_end: re.Pattern[bytes]
+    token: re.Pattern[bytes]
+    not_whitespace: re.Pattern[bytes]
+    nul_escape: re.Pattern[bytes]
+
+
+@cache
+def _patterns() -> Patterns:
+    """Compiled once, by a program that receives such documents; most calls of a tool do not."""
+    return Patterns(
+        re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL),
+        re.compile(rb'[{}\[\]]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL),
+        re.compile(rb"[^ \t\r\n]"),
+        re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000"),
+    )
 
 
 class FramingError(Exception):
@@ -114,16 +129,17 @@ class Framer:
         if len(data) > self.max_bytes or self.max_depth != MAX_DEPTH:
             return None
         try:
-            document: dict[str, Json] = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            document = decode(data)
+        except DecodeError:
             return None
+        assert isinstance(document, dict)  # by its last byte
         self._start += len(data)
         return document
 
     def _next_document(self, data: bytes, pos: int) -> int:
         """Where in `data`, which continues the stream at _start - pos, the next document begins; its end if
         there is none."""
-        found = NOT_WHITESPACE.search(data, pos)
+        found = _patterns().not_whitespace.search(data, pos)
         begin = found.start() if found else len(data)
         if (found and data[begin] not in b"{[") or (not found and self._backslash):
             raise FramingError("syntax error at beginning of input", self._start + begin - pos)
@@ -169,9 +185,9 @@ class Framer:
         return documents
 
     def _scan_tokens(self, data: bytes, documents: list[Json]) -> None:
-        string_end = STRING_END.match(data) if self._string_at_start(data) else None
+        string_end = _patterns().string_end.match(data) if self._string_at_start(data) else None
         begin = 0
-        for token in TOKEN.finditer(data, string_end.end() if string_end else 0):
+        for token in _patterns().token.finditer(data, string_end.end() if string_end else 0):
             byte = data[token.start()]
             if byte == 0x22:
                 continue
@@ -193,12 +209,12 @@ class Framer:
     def _complete(self) -> Json:
         """Parses the buffer, which is one document by its brackets, and begins the next one."""
         raw = bytes(self._buffer)
-        nul = NUL_ESCAPE.search(raw) if b"\\u0000" in raw else None
+        nul = _patterns().nul_escape.search(raw) if b"\\u0000" in raw else None
         if nul:
             raise FramingError("null bytes not supported in quoted strings", self._start + nul.end())
         try:
-            document: Json = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
+            document = decode(raw)
+        except DecodeError as error:
             # orjson counts characters; a document that is not UTF-8 has position 0.
             position = len(error.doc[: error.pos].encode(errors="replace"))
             raise FramingError(error.msg.split(":")[0], self._start + position) from None

@@ -8,11 +8,13 @@ as the C programs do: a member that is null counts as absent, unknown members ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
+from rpc.jsonvalue import DecodeError, Json, encode
+from rpc.jsonvalue import decode as decode_json
 
-from rpc.jsonvalue import Encodable, Json, encode
+if TYPE_CHECKING:
+    from rpc.jsonvalue import Encodable
 
 MEMBERS = ("method", "params", "result", "error", "id")
 
@@ -74,8 +76,8 @@ def parse(document: Json) -> Message:
 def decode(raw: bytes) -> Message:
     """The message in `raw`, which holds one JSON document; MessageError also where it holds none."""
     try:
-        document: Json = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        document = decode_json(raw)
+    except DecodeError as error:
         raise MessageError(str(error)) from None
     return parse(document)
 

@@ -6,13 +6,12 @@ load and which most runs of a tool do not need.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NO_VERIFICATION = "none"  # in place of a CA certificate
 
 
-@dataclass(frozen=True)
-class TlsSettings:
+class TlsSettings(NamedTuple):
     """The files and limits of TLS connections (ovsdb-server(1), "SSL"); "" where none is given."""
 
     private_key: str = ""

@@ -11,11 +11,12 @@ import errno
 import os
 import socket
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
 
+from rpc import jsonvalue
 from rpc.address import ActiveAddress, PassiveAddress, TcpAddress, TcpListenAddress, UnixAddress
 from rpc.errors import END_OF_FILE, ConnectError, ConnectionLost, ListenError
 from rpc.framing import DEFAULT_MAX_BYTES
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rpc.tls import Tls
     from rpc.trio_tls import TlsStream
 
+jsonvalue.hurry()
 CHUNK = 1 << 16
 BACKLOG = 64
 SOCKET_MODE = 0o770  # group may connect; the umask takes away more
@@ -138,7 +140,7 @@ def _listen_tcp(address: TcpListenAddress) -> Listening:
         host = address.host or "0.0.0.0"
         [(_, _, _, _, target), *_] = socket.getaddrinfo(host, address.port, flags=socket.AI_NUMERICHOST)
         sock.bind(target)
-        return Listening(_start(sock), replace(address, port=sock.getsockname()[1]))
+        return Listening(_start(sock), address._replace(port=sock.getsockname()[1]))
     except OSError as error:
         sock.close()
         raise _error(ListenError, address, error) from error

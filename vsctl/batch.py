@@ -11,7 +11,6 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -141,7 +140,7 @@ class _Batch:
 
     def _execute(self, client: Client, calls: Sequence[Call]) -> Outcome:
         outcome = execute(client, calls, self._settings, self._session.patience)
-        self._settings = replace(self._settings, switch_exists=True)
+        self._settings = self._settings._replace(switch_exists=True)
         if outcome.next_cfg is not None:
             self._committed.append(outcome)
         return outcome

@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-import click
-
 from appctl import directories, vlog
-from appctl.command_line import HELP, CliError, run
-from appctl.log_options import log_options
-from appctl.tls_options import tls_options
+from appctl.command_line import CliError, Finished, Line, Tool, run
+from appctl.getopt import BadUsage
+from appctl.tls_options import tls_settings
 from ovsdb.client.blocking import Client, connect
 from ovsdb.errors import OvsdbError
 from rpc.address import AddressError, parse
@@ -27,65 +25,34 @@ from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.tls_settings import TlsSettings
 from vsctl.errors import BadAnswer, CommandError, CommandExit, DeadlinePassed, UsageError
 from vsctl.grammar import parse_commands
+from vsctl.options import DATA_FORMATS, FORMATS, GLOBAL, LOCAL, PROGRAM, local_options
 from vsctl.patience import DEFAULT_DEADLINE, Patience
 from vsctl.printing import Writer
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
 from vsctl.text import format_words
-from vsctl.usage import WORDS, VsctlCommand, local_options, show_commands, show_options, show_version
 
-PROGRAM = "ovs-vsctl"
 DATABASE = "Open_vSwitch"
 DEADLINE_PASSED = 124  # exit status: the time of --deadline is over, as timeout(1) has it
 PEER_FAILED = 65  # exit status: the switch could not set up what was asked for
-FORMATS = ("table", "list", "html", "csv", "json")
-DATA_FORMATS = ("string", "bare", "json")
 
 log = vlog.module("vsctl")
 
 
-def _flag(*names: str, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(*names, is_flag=True, **more)
-
-
-@click.command(PROGRAM, cls=VsctlCommand, context_settings={**HELP, "allow_interspersed_args": False})
-@click.option(
-    "--db", metavar="SERVER[,SERVER]...", help="Connect there (default: OVS_DB, or unix:RUNDIR/db.sock)."
-)
-@_flag("--no-wait", help="Do not wait for ovs-vswitchd to reconfigure itself.")
-@click.option("-t", "--timeout", metavar="SECS", help="End with SIGALRM after SECS seconds.")
-@click.option("--deadline", metavar="SECS", help="Exit with 124 after SECS seconds; 0: never.")
-@_flag("--retry", help="Keep trying to connect.")
-@_flag("--dry-run", help="Do not change the database.")
-@_flag("--oneline", help="Print the output of each command on one line.")
-@_flag("--no-syslog", help="Do not log what is done to the system log.")
-@_flag("--leader-only/--no-leader-only", "leader_only", help="Accepted, of no effect.")
-@_flag("--shuffle-remotes/--no-shuffle-remotes", "shuffle", help="Accepted, of no effect.")
-@click.option("-f", "--format", metavar="FORMAT", default="list", help=f"One of {', '.join(FORMATS)}.")
-@click.option("-d", "--data", metavar="FORMAT", default="string", help=f"One of {', '.join(DATA_FORMATS)}.")
-@_flag("--no-headings", help="Leave out the headings of tables.")
-@_flag("--pretty", help="Print JSON with indentation.")
-@_flag("--plain-json", help="Print JSON with plain lists and objects.")
-@_flag("--bare", help="The same as --format=list --data=bare --no-headings.")
-@click.option("--max-column-width", metavar="N", default="0", help="Cut cells of tables to N characters.")
-@tls_options
-@log_options(PROGRAM, console=vlog.Level.WARN)
-@_flag("--commands", is_eager=True, expose_value=False, callback=show_commands, help="List the commands.")
-@_flag("--options", is_eager=True, expose_value=False, callback=show_options, help="List the options.")
-@_flag("-V", "--version", is_eager=True, expose_value=False, callback=show_version, help="Show the version.")
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARG]... [-- COMMAND...]...")
-def cli(words: tuple[str, ...], tls: TlsSettings, **options: Any) -> int:
-    """Query and configure the switch by way of its database."""
+def vsctl(command_line: Line) -> int:
+    """Execute the commands; the exit status."""
+    options = command_line.values
     _check(options)
     if options["no_syslog"]:
         vlog.set_levels("vsctl", vlog.Destination.SYSLOG, vlog.Level.WARN)
     try:
-        calls = parse_commands(words, local_options(options))
+        calls = parse_commands(command_line.words, local_options(command_line.given))
     except UsageError as error:
         raise CliError(str(error), hint=error.hint) from None
-    line = format_words([PROGRAM, *click.get_current_context().meta[WORDS]])
+    line = format_words([PROGRAM, *command_line.args])
     writes = any(call.command.writes for call in calls)
     log.log(vlog.Level.INFO if writes else vlog.Level.DBG, "Called as %s", line)
     comment = f"{PROGRAM} (invoked by {_parent()}): {line}"
+    tls = tls_settings(command_line.given)
     remote = options["db"]
     if remote is None:
         remote = os.environ.get("OVS_DB") or f"unix:{directories.rundir()}/db.sock"
@@ -116,7 +83,7 @@ def _complaints(remote: str) -> Iterator[None]:
     try:
         yield
     except CommandExit as ended:
-        raise click.exceptions.Exit(ended.status) from None
+        raise Finished(ended.status) from None
     except CommandError as error:
         raise _complaint(str(error), error.hint) from None
     except ConnectError as error:
@@ -214,9 +181,34 @@ def _parent() -> str:
     return os.fsdecode(name) or f"pid {os.getppid()}"
 
 
+def _explain(tool: Tool, error: BadUsage) -> str:
+    from vsctl.usage import spelt_nearly
+
+    return spelt_nearly(tool, error)
+
+
+def _help_rows() -> list[tuple[str, str]]:
+    from vsctl.usage import help_rows
+
+    return help_rows()
+
+
+TOOL = Tool(
+    PROGRAM,
+    vsctl,
+    (*GLOBAL, *LOCAL),
+    usage="[OPTIONS] COMMAND [ARG]... [-- COMMAND...]...",
+    text="Query and configure the switch by way of its database.",
+    console=vlog.Level.WARN,
+    permute=False,
+    epilog=_help_rows,
+    explain=_explain,
+)
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the program, whose words are `args` or those of the process, and end the process."""
-    run(cli, PROGRAM, args)
+    run(TOOL.main, PROGRAM, args)
 
 
 if __name__ == "__main__":

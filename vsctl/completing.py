@@ -11,8 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import click
-
+from appctl.getopt import FLAG, Option
 from ovsdb.client.blocking import Client
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import TableSchema
@@ -46,11 +45,11 @@ class Place(NamedTuple):
 
 
 def candidates(
-    words: Sequence[str], options: Sequence[click.Option], connect: Callable[[str | None], Client]
+    words: Sequence[str], options: Sequence[Option], connect: Callable[[str | None], Client]
 ) -> list[str]:
     """What the last word may become; `options` are the global ones, connect() takes the value of --db."""
     *before, partial = words or [""]
-    takes = {name for option in options for name in option.opts if not option.is_flag}
+    takes = {name for option in options for name in option.names if option.takes != FLAG}
     place = _place(before, takes)
     value_of = SHORT.get(before[-1], before[-1]) if before and place.command is None else ""
     found: Iterable[str]
@@ -90,17 +89,17 @@ def _database(before: Sequence[str]) -> str | None:
     return None
 
 
-def _words_before_command(place: Place, partial: str, options: Sequence[click.Option]) -> Iterable[str]:
+def _words_before_command(place: Place, partial: str, options: Sequence[Option]) -> Iterable[str]:
     name, equals, _ = partial.partition("=")
     if equals:
         return [f"{name}={value}" for value in FORMATS.get(name, ())]
     if not partial.startswith("-"):
         return [known for names in MODULES.values() for known in names if not known.startswith("_")]
     return [
-        name if option.is_flag else f"{name}="
+        name if option.takes == FLAG else f"{name}="
         for option in options
         if place.is_first or option.hidden  # hidden are those of commands
-        for name in (*option.opts, *option.secondary_opts)
+        for name in option.forms
         if name.startswith("--")
     ]
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 import time
 
-import click
-
 from ovsdb.client.blocking import Client
 from vsctl.errors import CommandError
 from vsctl.grammar import command
+from vsctl.options import GLOBAL, LOCAL
 from vsctl.session import Session
 
 PATIENCE = 0.5  # seconds for the database
@@ -79,7 +78,6 @@ def complete(session: Session, *words: str) -> int:
     def connect(database: str | None) -> Client:
         return session.connect(deadline, database)
 
-    options = [each for each in click.get_current_context().command.params if isinstance(each, click.Option)]
-    for candidate in candidates(words[1:] if words[:1] == ("--",) else words, options, connect):
+    for candidate in candidates(words[1:] if words[:1] == ("--",) else words, [*GLOBAL, *LOCAL], connect):
         print(candidate)
     return 0

@@ -7,7 +7,7 @@ Rule: nothing is printed here. The outcome says what to print and what went wron
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Conflict, TransactionError, check_results
@@ -25,8 +25,7 @@ SWITCH = "Open_vSwitch"
 WAIT_MONITOR, SWITCH_MONITOR = "wait-until", "cur_cfg"  # names of monitors
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How to execute."""
 
     wait_for_switch: bool = True
@@ -37,16 +36,18 @@ class Settings:
     switch_exists: bool = False  # the row of the switch need not be looked for
 
 
-@dataclass
 class Outcome:
     """What came of it."""
 
-    outputs: list[Output]
-    warnings: list[str]
-    next_cfg: int | None = None  # the switch's work is done when cur_cfg has reached it
-    new_interfaces: list[Row] = field(default_factory=list)
-    status: int = 0  # that the commands want for the program
-    would_change: Report | None = None  # with --dry-run
+    __slots__ = ("new_interfaces", "next_cfg", "outputs", "status", "warnings", "would_change")
+
+    def __init__(self, outputs: list[Output], warnings: list[str], status: int) -> None:
+        self.outputs = outputs
+        self.warnings = warnings
+        self.status = status  # that the commands want for the program
+        self.next_cfg: int | None = None  # the switch's work is done when cur_cfg has reached it
+        self.new_interfaces: list[Row] = []
+        self.would_change: Report | None = None  # with --dry-run
 
 
 def execute(client: Client, calls: Sequence[Call], settings: Settings, patience: Patience) -> Outcome:
@@ -92,7 +93,7 @@ def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outco
             outputs.append(call.command.function(model, *call.args, **call.options))
     model.symbols.require_defined()
     _warn_of_unused_names(model)
-    outcome = Outcome(outputs, model.warnings, status=model.status)
+    outcome = Outcome(outputs, model.warnings, model.status)
     _commit(client, model, settings, outcome)
     return outcome
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from uuid import uuid4
 
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Transaction, Where, by_uuid
+from ovsdb.uuids import new_uuid
 from rpc.jsonvalue import Json
 from vsctl.answers import ask, rows_of, uuid_of
 from vsctl.errors import TryAgain
@@ -236,7 +236,7 @@ class Store:
         self, table: str, values: dict[str, Json], uuid: str | None = None, *, keep_uuid: bool = False
     ) -> Row:
         """A new row; its UUID is ours until the server gives it another, unless it is to keep it."""
-        row = Row(self, table, uuid or str(uuid4()), is_new=True)
+        row = Row(self, table, uuid or new_uuid(), is_new=True)
         if keep_uuid:
             self._kept_uuids.add(row.uuid)
         row.changed.update(values)

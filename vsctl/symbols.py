@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from uuid import uuid4
-
+from ovsdb.uuids import new_uuid
 from vsctl.errors import CommandError
 
 
-@dataclass
 class Symbol:
     """What a name stands for."""
 
-    uuid: str
-    defined: bool = False  # by --id; else only used so far
-    used: bool = False
+    __slots__ = ("defined", "used", "uuid")
+
+    def __init__(self, uuid: str, *, defined: bool = False) -> None:
+        self.uuid = uuid
+        self.defined = defined  # by --id; else only used so far
+        self.used = False
 
 
 class Symbols:
@@ -25,7 +25,7 @@ class Symbols:
 
     def resolve(self, name: str) -> str:
         """The UUID that a name stands for, which may be defined later."""
-        symbol = self._symbols.setdefault(name, Symbol(str(uuid4())))
+        symbol = self._symbols.setdefault(name, Symbol(new_uuid()))
         symbol.used = True
         return symbol.uuid
 
@@ -41,7 +41,7 @@ class Symbols:
     def define(self, name: str) -> str:
         """Give a name to a row that is about to be made; its UUID. It may have been used before."""
         self._check(name)
-        symbol = self._symbols.setdefault(name, Symbol(str(uuid4())))
+        symbol = self._symbols.setdefault(name, Symbol(new_uuid()))
         symbol.defined = True
         return symbol.uuid
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from uuid import uuid4
 
 from declare.change import Change, inverted, operations
 from declare.columns import UNCONFIRMED
 from ovsdb.client.transaction import TransactionError
+from ovsdb.uuids import new_uuid
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.guardian import (
@@ -75,7 +75,7 @@ def guard(model: Model, changes: Sequence[Change], seconds: int) -> str:
         raise CommandError(
             "an earlier change waits to be confirmed: run ovs-vsctl confirm, or ovs-vsctl confirm --revert"
         )
-    nonce = str(uuid4())
+    nonce = new_uuid()
     model.switch["external_ids"] = map_of(model.switch.mapping("external_ids") | {UNCONFIRMED: nonce})
     undo = while_pending(nonce, operations(model.schema, inverted(model.schema, changes)))
 

@@ -10,15 +10,15 @@ import ctypes.util
 import gc
 import os
 
-import click
 import trio
 
 from appctl import vlog
-from appctl.command_line import HELP, CliError, GetoptCommand, OptionalValue, run, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run
 from appctl.daemon import Process, started
-from appctl.daemon_options import Options, daemon_options
+from appctl.daemon_options import daemon_options, daemon_settings
 from appctl.directories import rundir
-from appctl.tls_options import tls_options
+from appctl.getopt import OPTIONAL, BadUsage, Option
+from appctl.tls_options import TLS_OPTIONS, tls_settings
 from appctl.unixctl import CommandError, Commands, ControlServer
 from datapath.fake import FakeProvider
 from datapath.kernel import KernelProvider
@@ -89,50 +89,47 @@ def _lock_memory() -> None:
         log.err("mlockall failed: %s", os.strerror(ctypes.get_errno()))
 
 
-@click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
-@click.argument("database", required=False, metavar="[DATABASE]")
-@click.option("--mlockall", is_flag=True, help="Lock all of the program into memory.")
-@click.option(
-    "--enable-dummy",
-    cls=OptionalValue,
-    metavar="[=override|system|TYPE]",
-    help="Let bridges have datapaths in memory, for tests.",
-)
-@click.option("--disable-system", is_flag=True, help="Do without the kernel's datapath.")
-@click.option("--disable-system-route", is_flag=True, help="Accepted; the host routes tunnels.")
-@click.option("--dpdk", is_flag=True, hidden=True)
-@tls_options
-@version_option(PROGRAM)
-@daemon_options(PROGRAM, datapath=True)
-def cli(
-    *,
-    daemon: Options,
-    database: str | None,
-    mlockall: bool,
-    enable_dummy: str | None,
-    disable_system: bool,
-    disable_system_route: bool,
-    dpdk: bool,
-    tls: TlsSettings,
-) -> int:
+def vswitchd(line: Line) -> int:
     """Make the datapaths what the database at DATABASE says; default: unix:RUNDIR/db.sock."""
-    if dpdk:
+    given = line.values
+    if len(line.words) > 1:
+        raise BadUsage("at most one non-option argument accepted; use --help for usage")
+    if given["dpdk"]:
         raise CliError("DPDK is not supported")
-    remote = database or f"unix:{rundir()}/db.sock"
-    if mlockall:
+    remote = "".join(line.words) or f"unix:{rundir()}/db.sock"
+    if given["mlockall"]:
         _lock_memory()
-    providers = make_providers(enable_dummy)
-    if disable_system:
+    providers = make_providers(given["enable_dummy"])
+    if given["disable_system"]:
         del providers["system"]
-    with started(daemon) as process:
+    with started(daemon_settings(line, datapath=True)) as process:
         gc.freeze()
         try:
-            trio.run(serve, remote, providers, process, tls)
+            trio.run(serve, remote, providers, process, tls_settings(line.given))
         except AddressError as error:
             raise CliError(str(error)) from None
     return 0
 
 
+OPTIONS = (
+    Option("--mlockall", text="Lock all of the program into memory."),
+    Option(
+        "--enable-dummy",
+        takes=OPTIONAL,
+        metavar="[=override|system|TYPE]",
+        text="Let bridges have datapaths in memory, for tests.",
+    ),
+    Option("--disable-system", text="Do without the kernel's datapath."),
+    Option("--disable-system-route", text="Accepted; the host routes tunnels."),
+    Option("--dpdk", hidden=True),
+    *TLS_OPTIONS,
+    VERSION_OPTION,
+    *daemon_options(PROGRAM),
+    HELP_OPTION,
+)
+TOOL = Tool(PROGRAM, vswitchd, OPTIONS, usage="[OPTION]... [DATABASE]", text=vswitchd.__doc__ or "")
+
+
 def main() -> None:
     """Run the program."""
-    run(cli, PROGRAM)
+    run(TOOL.main, PROGRAM)

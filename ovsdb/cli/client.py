@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
-import click
-
 from appctl import command_line
-from appctl.command_line import CliError, GetoptCommand, set_alarm, version_option
-from appctl.daemon_options import Options, daemon_options
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, set_alarm, show_help
+from appctl.daemon_options import Options, daemon_options, daemon_settings
 from appctl.directories import rundir
-from appctl.tls_options import tls_options
+from appctl.getopt import VALUE, Option, integer
+from appctl.tls_options import TLS_OPTIONS, tls_settings
 from appctl.vlog import Level
 from ovsdb.cli.client_commands import COMMANDS
 from ovsdb.cli.client_follow import follow, show
@@ -71,53 +69,7 @@ def run(
             show(texts)
 
 
-@click.command(PROGRAM, cls=GetoptCommand, options_metavar="[OPTIONS]", context_settings=command_line.HELP)
-@click.option("-f", "--format", "format_", default="table", metavar="FORMAT", help=" | ".join(FORMATS))
-@click.option(
-    "-d", "--data", default="string", metavar="FORMAT", help=f"Of cells: {' | '.join(DATA_FORMATS)}"
-)
-@click.option("--no-headings", is_flag=True, help="Print no row of headings.")
-@click.option("--pretty", is_flag=True, help="Print JSON with a line for each member.")
-@click.option("--bare", is_flag=True, help="The same as --format=list --data=bare --no-headings.")
-@click.option("--max-column-width", type=click.IntRange(0), default=0, metavar="N", help="Cut wider cells.")
-@click.option("--timestamp", is_flag=True, help="Print the time before each change that monitor shows.")
-@click.option("-t", "--timeout", metavar="SECS", help="Give up after so long.")
-@click.option("--force", is_flag=True, help="Restore even where the schemas differ.")
-@click.option(
-    "--leader-only/--no-leader-only", default=True, help="Of a cluster's servers, use the leader, or any."
-)
-@click.option(
-    "--db-change-aware/--no-db-change-aware",
-    default=True,
-    help="Let monitor be told when its database goes, or be disconnected.",
-)
-@click.option("-n", "--last", type=click.IntRange(1), metavar="N", help="With history: the last N commits.")
-@click.option(
-    "--since", default="", metavar="TIME|ID", help="With history: commits from this time, or behind ID."
-)
-@tls_options
-@version_option(PROGRAM)
-@daemon_options(PROGRAM, Level.WARN, keep_output=True)
-@click.argument("words", nargs=-1, metavar="COMMAND [SERVER] [DATABASE] [ARG]...")
-def cli(
-    *,
-    words: tuple[str, ...],
-    format_: str,
-    data: str,
-    no_headings: bool,
-    pretty: bool,
-    bare: bool,
-    max_column_width: int,
-    timestamp: bool,
-    timeout: str | None,
-    force: bool,
-    leader_only: bool,
-    db_change_aware: bool,
-    last: int | None,
-    since: str,
-    tls: TlsSettings,
-    daemon: Options,
-) -> None:
+def client(line: Line) -> None:
     """Ask an OVSDB server.
 
     \b
@@ -153,34 +105,36 @@ def cli(
     request, CONDITIONS a "where". A COLUMN of monitor may be !initial,
     !insert, !delete or !modify, to leave such changes out.
     """
+    given, words = line.values, line.words
+    format_, data, no_headings = given["format"], given["data"], given["no_headings"]
+    daemon = daemon_settings(line, keep_output=True)
     if not words:
         raise CliError("missing command name; use --help for help")
     if words[0] == "help":
-        click.echo(click.get_current_context().get_help())
-        return
+        show_help(line.tool)
     if format_ not in FORMATS:
         raise CliError(f'unknown output format "{format_}"')
     if data not in DATA_FORMATS:
         raise CliError(f'unknown data format "{data}"')
-    if timeout is not None:
-        set_alarm(timeout, "-t")
-    if bare:
+    if given["timeout"] is not None:
+        set_alarm(given["timeout"], "-t")
+    if given["bare"]:
         format_, data, no_headings = "list", "bare", True
-    style = Style(format_, data, not no_headings, pretty, max_column_width)
+    style = Style(format_, data, not no_headings, given["pretty"], given["max_column_width"])
     try:
         if daemon.user is not None:
             _become(daemon.user)
-            daemon = replace(daemon, user=None)  # once and for all
+            daemon = daemon._replace(user=None)  # once and for all
         run(
             words,
             style,
-            tls,
+            tls_settings(line.given),
             daemon,
-            timestamp=timestamp,
-            force=force,
-            leader_only=leader_only,
-            db_change_aware=db_change_aware,
-            history={name: value for name, value in (("last", last), ("since", since)) if value},
+            timestamp=given["timestamp"],
+            force=given["force"],
+            leader_only=given["leader_only"],
+            db_change_aware=given["db_change_aware"],
+            history={name: given[name] for name in ("last", "since") if given[name]},
         )
     except (CommandError, RpcError) as error:
         raise CliError(explain(error)) from None
@@ -195,6 +149,70 @@ def _become(name: str) -> None:
         raise CliError(str(error)) from None
 
 
+OPTIONS = (
+    Option("-f", "--format", takes=VALUE, default="table", metavar="FORMAT", text=" | ".join(FORMATS)),
+    Option(
+        *("-d", "--data"),
+        takes=VALUE,
+        default="string",
+        metavar="FORMAT",
+        text=f"Of cells: {' | '.join(DATA_FORMATS)}",
+    ),
+    Option("--no-headings", text="Print no row of headings."),
+    Option("--pretty", text="Print JSON with a line for each member."),
+    Option("--bare", text="The same as --format=list --data=bare --no-headings."),
+    Option(
+        "--max-column-width",
+        takes=VALUE,
+        convert=integer(0),
+        default=0,
+        metavar="N",
+        text="Cut wider cells.",
+    ),
+    Option("--timestamp", text="Print the time before each change that monitor shows."),
+    Option("-t", "--timeout", takes=VALUE, metavar="SECS", text="Give up after so long."),
+    Option("--force", text="Restore even where the schemas differ."),
+    Option(
+        "--leader-only",
+        negative="--no-leader-only",
+        default=True,
+        text="Of a cluster's servers, use the leader, or any.",
+    ),
+    Option(
+        "--db-change-aware",
+        negative="--no-db-change-aware",
+        default=True,
+        text="Let monitor be told when its database goes, or be disconnected.",
+    ),
+    Option(
+        *("-n", "--last"),
+        takes=VALUE,
+        convert=integer(1),
+        metavar="N",
+        text="With history: the last N commits.",
+    ),
+    Option(
+        "--since",
+        takes=VALUE,
+        default="",
+        metavar="TIME|ID",
+        text="With history: commits from this time, or behind ID.",
+    ),
+    *TLS_OPTIONS,
+    VERSION_OPTION,
+    *daemon_options(PROGRAM),
+    HELP_OPTION,
+)
+TOOL = Tool(
+    PROGRAM,
+    client,
+    OPTIONS,
+    usage="[OPTIONS] COMMAND [SERVER] [DATABASE] [ARG]...",
+    text=client.__doc__ or "",
+    console=Level.WARN,
+)
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run ovsdb-client."""
-    command_line.run(cli, PROGRAM, args)
+    command_line.run(TOOL.main, PROGRAM, args)

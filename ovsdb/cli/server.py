@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
 
-import click
 import trio
 
 from appctl import vlog
-from appctl.command_line import HELP, CliError, GetoptCommand, run, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run
 from appctl.daemon import Process, started
-from appctl.daemon_options import Options, daemon_options
+from appctl.daemon_options import daemon_options, daemon_settings
 from appctl.directories import dbdir
-from appctl.tls_options import tls_options
+from appctl.getopt import VALUE, Option, integer
+from appctl.tls_options import TLS_OPTIONS, tls_settings
 from appctl.unixctl import Commands, ControlServer
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb import control
@@ -37,12 +35,10 @@ from ovsdb.server import Server
 from ovsdb.storage.lockfile import LockError
 from rpc.address import AddressError, TcpListenAddress, parse
 from rpc.errors import ListenError
-from rpc.tls_settings import TlsSettings
 from rpc.trio_io import Listening, listen
 from schemas.files import read_json
 
 PROGRAM = "ovsdb-server"
-F = TypeVar("F", bound=Callable[..., object])
 log = vlog.module("ovsdb_server")
 log_lock = vlog.module("lockfile")
 
@@ -84,14 +80,20 @@ LIMITS = {  # option → field of Limits, and what it is
 }
 
 
-def limit_options(function: F) -> F:
-    """Add an option for each field of Limits."""
-    for option, (field, what) in reversed(LIMITS.items()):
-        default = getattr(Limits, field)
-        text = f"{what}  [default: {default}]"
-        kind = click.IntRange(min=1)
-        click.option(option, field, type=kind, default=default, metavar="N", help=text)(function)
-    return function
+def limit_options() -> list[Option]:
+    """An option for each field of Limits."""
+    return [
+        Option(
+            form,
+            takes=VALUE,
+            name=field,
+            convert=integer(1),
+            default=getattr(Limits, field),
+            metavar="N",
+            text=f"{what}  [default: {getattr(Limits, field)}]  [x>=1]",
+        )
+        for form, (field, what) in LIMITS.items()
+    ]
 
 
 def read_metrics_address(text: str) -> TcpListenAddress:
@@ -163,80 +165,96 @@ async def serve(
     return status
 
 
-@click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
-@click.argument("databases", nargs=-1, metavar="[DATABASE]...")
-@click.option("--remote", "remotes", multiple=True, metavar="REMOTE", help="Connect or listen to REMOTE.")
-@click.option("--no-dbs", is_flag=True, help="Serve no database but _Server.")
-@click.option("--config-file", metavar="FILE", help="Remotes and databases are what FILE says; no --remote.")
-@click.option("--run", "command", metavar="COMMAND", help="Serve while COMMAND runs.")
-@click.option("--sync-from", metavar="SERVER", help="Be a backup of the active SERVER.")
-@click.option("--sync-exclude-tables", metavar="DB:TABLE,...", help="Tables that a backup leaves alone.")
-@click.option("--active", is_flag=True, help="With --sync-from: start active, ready to become a backup.")
-@click.option("--no-authors", is_flag=True, help="Do not write into the log who made a commit.")
-@click.option("--disable-file-column-diff", is_flag=True, help="Accepted; changes are logged as differences.")
-@click.option("--metrics", metavar="ptcp:[PORT][:HOST]", help="Serve Prometheus figures at /metrics.")
-@limit_options
-@tls_options
-@version_option(PROGRAM)
-@daemon_options(PROGRAM)
-def cli(
-    *,
-    daemon: Options,
-    databases: tuple[str, ...],
-    remotes: tuple[str, ...],
-    no_dbs: bool,
-    config_file: str | None,
-    command: str | None,
-    sync_from: str | None,
-    sync_exclude_tables: str | None,
-    active: bool,
-    no_authors: bool,
-    disable_file_column_diff: bool,
-    metrics: str | None,
-    tls: TlsSettings,
-    **limits: int,
-) -> int:
+def server(line: Line) -> int:
     """Serve OVSDB databases: DATABASE files, by default conf.db, or relay:NAME:REMOTE[,REMOTE]...."""
-    texts = [d if d.startswith("relay:") else str(Path(d).absolute()) for d in databases]
+    given, daemon = line.values, daemon_settings(line)
+    remotes, config_file = given["remotes"], given["config_file"]
+    sync_from, sync_exclude_tables = given["sync_from"], given["sync_exclude_tables"]
+    texts = [d if d.startswith("relay:") else str(Path(d).absolute()) for d in line.words]
     configured = None
     if config_file is not None:
-        if sync_from or sync_exclude_tables or active:
+        if sync_from or sync_exclude_tables or given["active"]:
             exclusive = "--sync-from, --sync-exclude and --active"
             raise CliError(f"--config-file is mutually exclusive with {exclusive}")
         if remotes:
             raise CliError("--config-file is mutually exclusive with --remote")
-        if databases:
+        if line.words:
             raise CliError("Databases should be specified in a config file")
         configured = Configured(Path(dbdir()) / config_file, Path.cwd())
-    elif not texts and not no_dbs:
+    elif not texts and not given["no_dbs"]:
         texts = [str(Path(dbdir()) / "conf.db")]
-    metrics_at = None if metrics is None else read_metrics_address(metrics)
-    role = Role(sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not active)
+    metrics_at = None if given["metrics"] is None else read_metrics_address(given["metrics"])
+    role = Role(
+        sync_from or "", parse_excluded(sync_exclude_tables or ""), bool(sync_from) and not given["active"]
+    )
     with started(daemon) as process:
-        hub = Hub(Schema.parse(read_json("_server.ovsschema")), role=role, limits=Limits(**limits))
+        hub = Hub(
+            Schema.parse(read_json("_server.ovsschema")),
+            role=role,
+            limits=Limits(**{field: given[field] for field, _ in LIMITS.values()}),
+        )
         load_databases(hub, texts)
-        server = Server(hub, remotes, tls, authors=not no_authors)
+        serving = Server(hub, remotes, tls_settings(line.given), authors=not given["no_authors"])
         try:
             for remote in remotes:
-                server.check_remote(remote)
-            server.check_tls()
+                serving.check_remote(remote)
+            serving.check_tls()
             if configured is not None:
-                load_config(server, configured)
+                load_config(serving, configured)
         except (RemoteError, ConfigError) as e:
             hub.close()
             raise CliError(str(e)) from None
         commands = Commands(PROGRAM)
         with ControlServer(commands, daemon.unixctl) as controls:
-            control.register(commands, server, configured)
+            control.register(commands, serving, configured)
             try:
-                return trio.run(serve, server, controls, process, command, metrics_at)
+                return trio.run(serve, serving, controls, process, given["command"], metrics_at)
             finally:
                 hub.close()
 
 
+OPTIONS = (
+    Option(
+        "--remote",
+        takes=VALUE,
+        name="remotes",
+        repeated=True,
+        metavar="REMOTE",
+        text="Connect or listen to REMOTE.",
+    ),
+    Option("--no-dbs", text="Serve no database but _Server."),
+    Option(
+        "--config-file",
+        takes=VALUE,
+        metavar="FILE",
+        text="Remotes and databases are what FILE says; no --remote.",
+    ),
+    Option("--run", takes=VALUE, name="command", metavar="COMMAND", text="Serve while COMMAND runs."),
+    Option("--sync-from", takes=VALUE, metavar="SERVER", text="Be a backup of the active SERVER."),
+    Option(
+        "--sync-exclude-tables",
+        takes=VALUE,
+        metavar="DB:TABLE,...",
+        text="Tables that a backup leaves alone.",
+    ),
+    Option("--active", text="With --sync-from: start active, ready to become a backup."),
+    Option("--no-authors", text="Do not write into the log who made a commit."),
+    Option("--disable-file-column-diff", text="Accepted; changes are logged as differences."),
+    Option(
+        "--metrics", takes=VALUE, metavar="ptcp:[PORT][:HOST]", text="Serve Prometheus figures at /metrics."
+    ),
+    *limit_options(),
+    *TLS_OPTIONS,
+    VERSION_OPTION,
+    *daemon_options(PROGRAM),
+    HELP_OPTION,
+)
+TOOL = Tool(PROGRAM, server, OPTIONS, usage="[OPTION]... [DATABASE]...", text=server.__doc__ or "")
+
+
 def main() -> None:
     """Run the program."""
-    run(cli, PROGRAM)
+    run(TOOL.main, PROGRAM)
 
 
 if __name__ == "__main__":

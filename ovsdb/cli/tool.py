@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from appctl import vlog
-from appctl.command_line import HELP, CliError, GetoptCommand, OptionalValue, run, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
+from appctl.getopt import OPTIONAL, VALUE, Option, integer, one_of
 from appctl.log_options import log_options
 from ovsdb.cli import tool_cluster, tool_database, tool_fsck, tool_log
 from ovsdb.cli.tool_common import Command, Options
@@ -23,9 +22,9 @@ PROGRAM = "ovsdb-tool"
 log_lock = vlog.module("lockfile")
 
 
-def show_help(options: Options, words: list[str]) -> None:
+def help_(options: Options, words: list[str]) -> None:
     """help."""
-    click.echo(click.get_current_context().get_help())
+    show_help(TOOL)
 
 
 def list_commands(options: Options, words: list[str]) -> None:
@@ -61,7 +60,7 @@ COMMANDS = {
     "log": Command(tool_log.log, "[db]", 0, 1),
     "fsck": Command(tool_fsck.fsck, "[db]", 0, 1),
     "compare-versions": Command(tool_database.compare_versions, "a op b", 3, 3),
-    "help": Command(show_help, "", 0),
+    "help": Command(help_, "", 0),
     "list-commands": Command(list_commands, "", 0),
     "cluster-to-standalone": Command(tool_cluster.to_standalone, "db clusterdb", 2, 2),
 }
@@ -82,25 +81,7 @@ def execute(options: Options, words: list[str]) -> int:
     return command.run(options, rest) or 0
 
 
-@click.command(PROGRAM, cls=GetoptCommand, context_settings=HELP, options_metavar="[OPTION]...")
-@click.argument("words", nargs=-1, metavar="COMMAND [ARG]...")
-@click.option("-m", "--more", count=True, help="Make show-log say more; twice shows columns.")
-@click.option("--rbac-role", default="", metavar="ROLE", help="Role for query and transact.")
-@click.option(
-    "-f", "--format", type=click.Choice(["text", "json", "table"]), default="text", help="Of log and fsck."
-)
-@click.option("--table", default="", metavar="TABLE", help="With log: changes of this table only.")
-@click.option("--record", default="", metavar="ROW", help="With log: this row only, by UUID or name.")
-@click.option(
-    "--since", default="", metavar="TIME|ID", help="With log: commits from this time, or behind ID."
-)
-@click.option("-n", "--last", type=click.IntRange(0), metavar="N", help="With log: the last N commits.")
-@click.option("--repair", cls=OptionalValue, metavar="[=DST]", help="With fsck: write what is good into DST.")
-@click.option("--election-timer", metavar="MS", expose_value=False, help="Accepted; there are no clusters.")
-@click.option("--cid", metavar="UUID", expose_value=False, help="Accepted; there are no clusters.")
-@version_option(PROGRAM)
-@log_options(PROGRAM)
-def cli(*, words: tuple[str, ...], **options: Any) -> int:
+def tool(line: Line) -> int:
     """Work on OVSDB database files.
 
     \b
@@ -133,7 +114,7 @@ def cli(*, words: tuple[str, ...], **options: Any) -> int:
     """
     vlog.set_levels(None, None, vlog.Level.WARN)
     try:
-        return execute(Options(**options), list(words))
+        return execute(_settings(line.values), list(line.words))
     except LockError as e:
         log_lock.warn("%s", e.reason)
         raise CliError(str(e)) from None
@@ -141,9 +122,49 @@ def cli(*, words: tuple[str, ...], **options: Any) -> int:
         raise CliError(str(e)) from None
 
 
+def _settings(values: dict[str, Any]) -> Options:
+    fields = {name: values[name] for name in Options.__dataclass_fields__ if name != "more"}
+    return Options(len(values["more"]), **fields)
+
+
+OPTIONS = (
+    Option("-m", "--more", repeated=True, text="Make show-log say more; twice shows columns."),
+    Option("--rbac-role", takes=VALUE, default="", metavar="ROLE", text="Role for query and transact."),
+    Option(
+        *("-f", "--format"),
+        takes=VALUE,
+        convert=one_of("text", "json", "table"),
+        metavar="[text|json|table]",
+        default="text",
+        text="Of log and fsck.",
+    ),
+    Option("--table", takes=VALUE, default="", metavar="TABLE", text="With log: changes of this table only."),
+    Option(
+        "--record", takes=VALUE, default="", metavar="ROW", text="With log: this row only, by UUID or name."
+    ),
+    Option(
+        "--since",
+        takes=VALUE,
+        default="",
+        metavar="TIME|ID",
+        text="With log: commits from this time, or behind ID.",
+    ),
+    Option(
+        *("-n", "--last"), takes=VALUE, convert=integer(0), metavar="N", text="With log: the last N commits."
+    ),
+    Option("--repair", takes=OPTIONAL, metavar="[=DST]", text="With fsck: write what is good into DST."),
+    Option("--election-timer", takes=VALUE, metavar="MS", text="Accepted; there are no clusters."),
+    Option("--cid", takes=VALUE, metavar="UUID", text="Accepted; there are no clusters."),
+    VERSION_OPTION,
+    *log_options(PROGRAM),
+    HELP_OPTION,
+)
+TOOL = Tool(PROGRAM, tool, OPTIONS, usage="[OPTION]... COMMAND [ARG]...", text=tool.__doc__ or "")
+
+
 def main() -> None:
     """Run the program."""
-    run(cli, PROGRAM)
+    run(TOOL.main, PROGRAM)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,14 @@ from ovsdb.client.transaction import Conflict
 from ovsdb.client.txn import Txn
 from ovsdb.client.values import ValueMismatch
 from ovsdb.client.view import Remotes, View, is_next_at_once, pause_after
+from rpc import jsonvalue
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError, Timeout
 from rpc.jsonvalue import Json
 from rpc.reconnect import Action, Event, Reconnect, Timing
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
+jsonvalue.hurry()
 T = TypeVar("T")
 SEND_SECONDS = 30.0  # after which a server that takes nothing is given up
 Deadline = float | None  # of time.monotonic(); None: never

@@ -15,7 +15,7 @@ from ovsdb.datum import Delta, Value, check_text, is_uuid, sorted_atoms
 from ovsdb.engine.changes import row_json
 from ovsdb.engine.condition import parse_condition
 from ovsdb.engine.mutation import mutate, parse_mutations
-from ovsdb.engine.row import Row, new_uuid
+from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table, hash_key
 from ovsdb.engine.txn import Transaction, TxnTable
 from ovsdb.errors import (
@@ -30,6 +30,7 @@ from ovsdb.errors import (
     UnknownColumn,
 )
 from ovsdb.members import Members, is_identifier
+from ovsdb.uuids import new_uuid
 
 EMPTY: dict[str, object] = {}  # the result of operations that have none
 

@@ -5,16 +5,8 @@ Rule: nobody changes a row.  A change makes another row, which takes over the by
 
 from __future__ import annotations
 
-from os import urandom
-
 from ovsdb.datum import Value
-
-
-def new_uuid() -> str:
-    """A random UUID (RFC 4122, version 4) as text; in 40 % of the time of uuid.uuid4."""
-    digits = urandom(16).hex()
-    variant = "89ab"[ord(digits[16]) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+from ovsdb.uuids import new_uuid
 
 
 class Row:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from ovsdb.datum import Delta, Value, absorb_delta, delta_between
 from ovsdb.engine.changes import Deltas, RowChange
 from ovsdb.engine.condition import Condition
-from ovsdb.engine.row import Row, new_uuid
+from ovsdb.engine.row import Row
 from ovsdb.engine.table import HashIndex, Table
+from ovsdb.uuids import new_uuid
 
 
 class TxnTable:

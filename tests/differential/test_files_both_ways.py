@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ovsdb.cli.tool import cli
+from ovsdb.cli.tool import TOOL
 from ovsdb.hosted import execute_once
 from ovsdb.storage.fsck import check
 from tests.kit import peers
@@ -187,7 +187,7 @@ def writers(place: Home) -> dict[str, Callable[[Path, list[dict[str, Any]]], Any
 def test_after_every_kind_of_record_both_read_the_same(place: Home, turns: list[str]) -> None:
     path = place.path / "both.db"
     if turns[0] == "ours":
-        cli.main(["create", str(path), str(place.path / "schema")], standalone_mode=False)
+        TOOL.main(["create", str(path), str(place.path / "schema")])
     else:
         place.run(C_TOOL, "create", path, place.path / "schema")
     write = writers(place)
@@ -205,7 +205,7 @@ def test_after_every_kind_of_record_both_read_the_same(place: Home, turns: list[
             copy = path.with_name("copy.db")
             copy.write_bytes(path.read_bytes())
             if turn == "ours":
-                cli.main(words, standalone_mode=False)
+                TOOL.main(words)
             else:
                 place.run(C_TOOL, *words)
             found = compare(place, path)

@@ -1,32 +1,42 @@
 """The smallest daemon: for tests of what every daemon does. Run as `python -m tests.kit.sample_daemon OPTIONS`."""
 
 import os
+from collections.abc import Sequence
 
-import click
 import trio
 import trio.lowlevel
 
 from appctl import command_line
-from appctl.command_line import CliError, GetoptCommand, version_option
+from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool
 from appctl.daemon import Process, started
-from appctl.daemon_options import Options, daemon_options
+from appctl.daemon_options import daemon_options, daemon_settings
+from appctl.getopt import VALUE, Option
 from appctl.unixctl import CommandError, Commands, ControlServer
 
 PROGRAM = "sample-daemon"
 
 
-@click.command(PROGRAM, cls=GetoptCommand, context_settings=command_line.HELP)
-@daemon_options(PROGRAM)
-@version_option(PROGRAM)
-@click.option("--fail", default="", help="error, bug or exit: do not come up.")
-@click.argument("words", nargs=-1)
-def cli(*, daemon: Options, fail: str, words: tuple[str, ...]) -> None:
+def sample(line: Line) -> None:
     """Do nothing, as a daemon."""
-    with started(daemon) as process:
-        trio.run(serve, process, fail, words)
+    with started(daemon_settings(line)) as process:
+        trio.run(serve, process, line.values["fail"], line.words)
 
 
-async def serve(process: Process, fail: str, words: tuple[str, ...]) -> None:
+TOOL = Tool(
+    PROGRAM,
+    sample,
+    (
+        *daemon_options(PROGRAM),
+        VERSION_OPTION,
+        Option("--fail", takes=VALUE, default="", text="error, bug or exit: do not come up."),
+        HELP_OPTION,
+    ),
+    usage="[WORD]...",
+    text="Do nothing, as a daemon.",
+)
+
+
+async def serve(process: Process, fail: str, words: Sequence[str]) -> None:
     if fail == "error":
         raise CliError("cannot come up")
     if fail == "bug":
@@ -50,7 +60,7 @@ async def _end(process: Process, nursery: trio.Nursery) -> None:
     nursery.cancel_scope.cancel()
 
 
-def _register(commands: Commands, nursery: trio.Nursery, crash: trio.Event, words: tuple[str, ...]) -> None:
+def _register(commands: Commands, nursery: trio.Nursery, crash: trio.Event, words: Sequence[str]) -> None:
     def leave(_: list[str]) -> str:
         nursery.cancel_scope.cancel()
         return ""
@@ -75,4 +85,4 @@ def _register(commands: Commands, nursery: trio.Nursery, crash: trio.Event, word
 
 
 if __name__ == "__main__":
-    command_line.run(cli, PROGRAM)
+    command_line.run(TOOL.main, PROGRAM)

@@ -9,7 +9,7 @@ import pytest
 
 from appctl.command_line import CliError
 from ovsdb.authorship import Author, append_author, format_author
-from ovsdb.cli.tool import cli
+from ovsdb.cli.tool import TOOL
 from ovsdb.commit_log import parse_since
 from ovsdb.storage import record
 
@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> str:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    cli.main(["log", *words], prog_name="ovsdb-tool", standalone_mode=False)
+    TOOL.main(["log", *words])
     return capsys.readouterr().out
 
 

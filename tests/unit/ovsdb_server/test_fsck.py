@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appctl.command_line import CliError
-from ovsdb.cli.tool import cli
+from ovsdb.cli.tool import TOOL
 from ovsdb.engine.database import Database
 from ovsdb.hosted import replay
 from ovsdb.schema import Schema
@@ -54,7 +54,7 @@ def served_bytes(path: Path) -> int:
 def run(*words: str) -> int:
     """The exit status."""
     try:
-        return int(cli.main(list(words), prog_name="ovsdb-tool", standalone_mode=False) or 0)
+        return int(TOOL.main(list(words)) or 0)
     except CliError as e:
         print(e.text)
         return e.status
@@ -163,7 +163,7 @@ def test_a_repaired_copy_is_a_new_file_and_status_says_damaged(
     assert Path(f"{path}.repaired").read_bytes() == before[: ends[-1]]
     assert path.read_bytes() == before
     with pytest.raises(CliError, match="create failed"):
-        cli.main(["fsck", "--repair", str(path)], prog_name="ovsdb-tool", standalone_mode=False)
+        TOOL.main(["fsck", "--repair", str(path)])
 
 
 def test_without_a_schema_there_is_nothing_to_repair(

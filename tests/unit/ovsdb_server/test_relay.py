@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ovsdb.engine.row import new_uuid
 from ovsdb.errors import OvsdbError
 from ovsdb.hub import Hub
 from ovsdb.storage.memory import MemoryStorage
+from ovsdb.uuids import new_uuid
 from rpc.framing import Framer
 from rpc.message import Notification, parse
 from tests.kit.linked import Client, Wire, new_hub

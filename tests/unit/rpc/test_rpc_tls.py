@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def test_each_side_knows_the_name_of_the_other(tmp_path: Path) -> None:
 def test_much_is_sent_through_a_socket_that_is_full(tmp_path: Path, version: str) -> None:
     ca = Authority(tmp_path)
     ours, theirs = pair(
-        Tls(replace(settings(ca.issue("client")), protocols=version)), Tls(settings(ca.issue("server")))
+        Tls(settings(ca.issue("client"))._replace(protocols=version)), Tls(settings(ca.issue("server")))
     )
     shake(ours, theirs)
     big = "x" * 3_000_000
@@ -159,17 +158,17 @@ def test_files_that_could_not_be_opened_for_a_moment_are_read_after_all(tmp_path
 
 
 BREAKS: list[tuple[Callable[[TlsSettings], TlsSettings], str]] = [
-    (lambda s: replace(s, private_key=""), "Private key must be configured"),
-    (lambda s: replace(s, certificate=""), "Certificate must be configured"),
-    (lambda s: replace(s, ca_cert=""), "CA certificate must be configured"),
-    (lambda s: replace(s, certificate="/nope"), "/nope: No such file or directory"),
-    (lambda s: replace(s, ca_cert="/nope"), "/nope: No such file or directory"),
-    (lambda s: replace(s, ca_cert=s.private_key), "cannot be used"),
-    (lambda s: replace(s, certificate=s.ca_cert), "cannot be used: key values mismatch"),
-    (lambda s: replace(s, peer_ca_cert="a\0b"), "no file name"),
-    (lambda s: replace(s, ciphers="nonsense"), "nonsense: no such cipher"),
-    (lambda s: replace(s, protocols="SSLv3"), "SSLv3: SSL protocol not recognized"),
-    (lambda s: replace(s, protocols=","), "SSL protocol settings invalid"),
+    (lambda s: s._replace(private_key=""), "Private key must be configured"),
+    (lambda s: s._replace(certificate=""), "Certificate must be configured"),
+    (lambda s: s._replace(ca_cert=""), "CA certificate must be configured"),
+    (lambda s: s._replace(certificate="/nope"), "/nope: No such file or directory"),
+    (lambda s: s._replace(ca_cert="/nope"), "/nope: No such file or directory"),
+    (lambda s: s._replace(ca_cert=s.private_key), "cannot be used"),
+    (lambda s: s._replace(certificate=s.ca_cert), "cannot be used: key values mismatch"),
+    (lambda s: s._replace(peer_ca_cert="a\0b"), "no file name"),
+    (lambda s: s._replace(ciphers="nonsense"), "nonsense: no such cipher"),
+    (lambda s: s._replace(protocols="SSLv3"), "SSLv3: SSL protocol not recognized"),
+    (lambda s: s._replace(protocols=","), "SSL protocol settings invalid"),
 ]
 
 
@@ -194,7 +193,7 @@ def test_settings_that_are_no_good_are_named(
 )
 def test_protocols_are_a_list_or_a_range(tmp_path: Path, text: str, names: list[str]) -> None:
     assert parse_protocols(text) == names
-    context = make_context(replace(settings(Authority(tmp_path).issue("x")), protocols=text), server=False)
+    context = make_context(settings(Authority(tmp_path).issue("x"))._replace(protocols=text), server=False)
     assert isinstance(context, ssl.SSLContext)
 
 
@@ -203,7 +202,7 @@ def test_a_ca_certificate_that_is_there_is_not_bootstrapped_over(tmp_path: Path)
     identity = ca.issue("x")
     boot = tmp_path / "boot.pem"
     client = TlsSettings(str(identity.key), str(identity.certificate), bootstrap_ca_cert=str(boot))
-    server = replace(settings(identity), peer_ca_cert=str(ca.certificate))
+    server = settings(identity)._replace(peer_ca_cert=str(ca.certificate))
     told: list[str] = []
     tls = Tls(client, inform=told.append)
     ours, theirs = pair(tls, Tls(server))

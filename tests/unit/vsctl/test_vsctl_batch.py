@@ -2,7 +2,6 @@
 
 import json
 
-import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 from ovsdb.client.blocking import Client
 from rpc.errors import ConnectError
 from vsctl.batch import parse_line
-from vsctl.cli import cli
 from vsctl.completing import candidates
+from vsctl.options import GLOBAL, LOCAL
 
-OPTIONS = [each for each in cli.params if isinstance(each, click.Option)]
+OPTIONS = [*GLOBAL, *LOCAL]
 WORD = (
     st.sampled_from(
         ["--", "-t", "5", "--db=x", "add-port", "list", "get", "Port", "br0", "-", "a=b", "--may"]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from vsctl.patience import Facts, Phase, Process, explain
+from vsctl.patience import Phase
 from vsctl.remedies import did_you_mean, remedy
+from vsctl.waiting import Facts, Process, explain
 
 NOBODY = Process("/run/x.pid")
 DEAD, ALIVE = Process("/run/x.pid", 7), Process("/run/x.pid", 7, True)
