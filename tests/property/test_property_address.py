@@ -17,9 +17,9 @@ from rpc.address import (
 
 hosts = st.from_regex(r"[a-z][a-z0-9.-]{0,20}", fullmatch=True) | st.ip_addresses().map(str)
 ports = st.integers(0, 65535)
-active = st.builds(UnixAddress, st.text(st.characters(exclude_characters="\0"), min_size=1)) | st.builds(
-    TcpAddress, hosts, ports, st.booleans()
-)
+active = st.builds(
+    UnixAddress, st.text(st.characters(exclude_characters="\0"), min_size=1), st.just(False)
+) | st.builds(TcpAddress, hosts, ports, st.booleans())
 passive = st.builds(
     TcpListenAddress, ports, st.just("") | st.ip_addresses().map(str), st.booleans()
 ) | st.builds(UnixAddress, st.text(st.characters(exclude_characters="\0"), min_size=1), st.just(True))

@@ -17,6 +17,13 @@ def test_the_program_loads_neither_trio_nor_jsonschema() -> None:
     assert not loaded & {"trio", "jsonschema", "asyncio", "pyroute2"}
 
 
+def test_an_ordinary_call_loads_only_what_it_needs() -> None:
+    """Each of these would take as long as a tenth of a call, or longer."""
+    loaded = loaded_after("import vsctl.cli, vsctl.bridges, vsctl.ports")
+    slow = {"click", "orjson", "dataclasses", "inspect", "uuid", "datetime", "threading", "queue", "logging"}
+    assert not loaded & slow
+
+
 def test_commands_about_bridges_load_no_database_types() -> None:
     loaded = loaded_after("import vsctl.cli, vsctl.bridges, vsctl.ports")
     assert not loaded & {"ovsdb.datum", "ovsdb.schema", "ovsdb.table", "immutables"}
