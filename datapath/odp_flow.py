@@ -61,12 +61,26 @@ def format_stats(stats: FlowStats, now: float) -> str:
     return f"{text}, flags:{format_tcp_flags(stats.tcp_flags)}" if stats.tcp_flags else text
 
 
-def format_flow(flow: Flow, now: float, *, verbose: bool = False, names: PortNames | None = None) -> str:
-    """Write a flow on one line."""
-    key = masked(flow.key, flow.mask) if flow.ufid else flow.key  # the kernel masks only those with a UFID
-    text = format_key(key, flow.mask, verbose=verbose, names=names)
+def format_flow(
+    flow: Flow,
+    now: float,
+    *,
+    verbose: bool = False,
+    names: PortNames | None = None,
+    in_process: bool = False,
+) -> str:
+    """Write a flow on one line; `in_process` says that it is not the kernel's."""
+    text = format_match(flow, verbose=verbose, names=names, in_process=in_process)
     stats, actions = format_stats(flow.stats, now), format_actions(flow.actions, names)
     if not verbose:
         return f"{text}, {stats}, actions:{actions}"
     ufid = f"ufid:{format_ufid(flow.ufid)}, " if flow.ufid else ""
     return f"{ufid}{text}, {stats}, dp:ovs, actions:{actions}"
+
+
+def format_match(
+    flow: Flow, *, verbose: bool = False, names: PortNames | None = None, in_process: bool = False
+) -> str:
+    """Write what a flow's packets have: where the kernel has flows, bits that are not looked at are 0."""
+    stored = flow.key if in_process or not flow.ufid else masked(flow.key, flow.mask)  # by their UFID only
+    return format_key(stored, flow.mask, verbose=verbose, names=names, in_process=in_process)

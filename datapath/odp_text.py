@@ -62,8 +62,8 @@ FRAG: Final = Kind(
 _BEFORE: Final = (
     _alone("recirc_id", v.hexa(32)),
     _alone("dp_hash", v.hexa(32)),
-    _alone("skb_priority", v.hexa(32)),
 )
+_PRIORITY: Final = (_alone("skb_priority", v.hexa(32)),)
 _AFTER_PORT: Final = (_alone("skb_mark", v.hexa(32)),)
 _AFTER_STATE: Final = (
     _alone("ct_zone", v.hexa(16)),
@@ -145,10 +145,11 @@ TUNNEL_FIELDS: Final[dict[int, tuple[Field, ...]]] = {
         Field("tp_dst", "tun_tp_dst", v.decimal(16)),
     ),
 }
+_ETHERNET_PACKET: Final = "packet_type(ns=0,id=0)"
 _PORT = v.decimal(32)
 _CT_STATE = v.hexa(32)
 HEADERS: Final = {
-    header.name: header for header in (*_BEFORE, *_AFTER_PORT, *_AFTER_STATE, _ETHERNET, *_INNER)
+    header.name: header for header in (*_BEFORE, *_PRIORITY, *_AFTER_PORT, *_AFTER_STATE, _ETHERNET, *_INNER)
 }
 _LSE: Final = ("mpls_lse0", "mpls_lse1", "mpls_lse2")
 _LSE_PARTS: Final = (("label", 12, 0xFFFFF), ("tc", 9, 0x7), ("ttl", 0, 0xFF), ("bos", 8, 0x1))
@@ -172,29 +173,50 @@ def _format_header(
     return [f"{header.name}({fields})"] if fields or always else []
 
 
-def format_key(key: FlowKey, mask: FlowKey, *, verbose: bool = False, names: PortNames | None = None) -> str:
-    """Write a key under a mask, in the kernel's order; without `verbose` only what is looked at."""
-    shape = shape_of(key)
-    parts: list[str] = []
-    for header in _BEFORE:
-        parts += _format_header(header, key, mask, verbose=verbose)
+def format_key(
+    key: FlowKey,
+    mask: FlowKey,
+    *,
+    verbose: bool = False,
+    names: PortNames | None = None,
+    in_process: bool = False,
+) -> str:
+    """Write a key under a mask; without `verbose` only what is looked at.
+
+    The order is the kernel's, or that of Open vSwitch's own datapath, which tells packets without an Ethernet
+    header by their type: a datapath in this process has none of them.
+    """
+    recirculation = _format_headers(_BEFORE, key, mask, verbose=verbose)
+    priority = _format_headers(_PRIORITY, key, mask, verbose=verbose)
     if key.tun_proto:
-        parts.append(f"tunnel({_format_tunnel(key, mask, verbose=verbose)})")
+        priority.append(f"tunnel({_format_tunnel(key, mask, verbose=verbose)})")
+    port = []
     if mask.in_port or verbose:
         name = (names or {}).get(key.in_port) if mask.in_port & _PORT.ones == _PORT.ones else None
-        parts.append(f"in_port({name or _PORT.format_masked(key.in_port, mask.in_port & _PORT.ones)})")
-    for header in _AFTER_PORT:
-        parts += _format_header(header, key, mask, verbose=verbose)
+        port.append(f"in_port({name or _PORT.format_masked(key.in_port, mask.in_port & _PORT.ones)})")
+    tracked = _format_tracked(key, mask, verbose=verbose)
+    if in_process:
+        parts = [*priority, *tracked, *recirculation, *port, _ETHERNET_PACKET]
+    else:
+        parts = [*recirculation, *priority, *port, *tracked]
+    parts += _format_header(_ETHERNET, key, mask, verbose=verbose, always=not in_process)
+    parts.append(_format_frame(key, mask, shape_of(key), verbose=verbose))
+    return ",".join(filter(None, parts))
+
+
+def _format_headers(headers: tuple[Header, ...], key: FlowKey, mask: FlowKey, *, verbose: bool) -> list[str]:
+    return [text for header in headers for text in _format_header(header, key, mask, verbose=verbose)]
+
+
+def _format_tracked(key: FlowKey, mask: FlowKey, *, verbose: bool) -> list[str]:
+    """Write the mark, and what the connection tracker says."""
+    parts = _format_headers(_AFTER_PORT, key, mask, verbose=verbose)
     if verbose:
         parts.append(f"ct_state({_CT_STATE.format_masked(key.ct_state, mask.ct_state & _CT_STATE.ones)})")
     elif mask.ct_state:
         parts.append(f"ct_state({v.format_flags(key.ct_state, mask.ct_state, v.CT_STATE)})")
-    for header in _AFTER_STATE:
-        parts += _format_header(header, key, mask, verbose=verbose)
-    parts.append(odp_tuple.format_tuple(key.ct_tuple, mask.ct_tuple, verbose=verbose))
-    parts += _format_header(_ETHERNET, key, mask, verbose=verbose, always=True)
-    parts.append(_format_frame(key, mask, shape, verbose=verbose))
-    return ",".join(filter(None, parts))
+    parts += _format_headers(_AFTER_STATE, key, mask, verbose=verbose)
+    return [*parts, odp_tuple.format_tuple(key.ct_tuple, mask.ct_tuple, verbose=verbose)]
 
 
 def _format_tunnel(key: FlowKey, mask: FlowKey, *, verbose: bool) -> str:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from datapath.odp_actions import parse_actions
 from datapath.odp_flow import format_flow, format_stats, parse_ufid
@@ -25,8 +25,10 @@ from datapath.provider import Datapath, DatapathError, Flow, FlowPut
 from dpctl.errors import DpctlError, because
 from dpctl.filter import parse_filter
 from dpctl.options import Options
-from dpctl.targets import Targets
+from dpctl.targets import Name, Targets
 
+_KERNEL: Final = "system"  # datapaths of any other type are in the daemon
+_THREAD: Final = "flow-dump from the main thread:\n"  # the one of its threads that forwards
 _OWN_TYPES: Final = frozenset(("all", "ovs", "non-offloaded"))
 _DEVICE_TYPES: Final = frozenset(("tc", "dpdk", "offloaded", "partially-offloaded"))
 
@@ -51,24 +53,46 @@ def _port_names(datapath: Datapath, options: Options) -> dict[int, str] | None:
     return {number: name for name, number in _port_numbers(datapath).items()}
 
 
-def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
-    """Print the flows; with filter=..., those that could match the same packets."""
+class Selection(NamedTuple):
+    """Flows that a command is to show, and the names of ports where they are wanted."""
+
+    datapath: Name
+    flows: list[Flow]
+    names: dict[int, str] | None = None
+
+    def lines(self, options: Options) -> list[str]:
+        """Write each flow on a line."""
+        now, in_process = time.monotonic(), self.datapath[0] != _KERNEL
+        return [
+            f"{format_flow(flow, now, verbose=options.more, names=self.names, in_process=in_process)}\n"
+            for flow in self.flows
+        ]
+
+
+def select_flows(targets: Targets, options: Options, arguments: list[str]) -> Selection:
+    """Dump the flows; with filter=..., those that could match the same packets."""
     filters = [word for word in arguments if word.startswith(("filter=", "type=", "pmd="))]
     plain = [word for word in arguments if word not in filters]
     given = dict(word.split("=", 1) for word in filters)
     by_type = _wants_type(targets, given.get("type", "all"))
     name, _rest = targets.optional(plain, others=0)
     if not by_type or not _wants_thread(name[0], given.get("pmd")):
-        return ""
+        return Selection(name, [])
     with targets.open(name, "opening datapath") as datapath:
         ports = _port_numbers(datapath) if filters else {}
         wanted = [_parse_filter(word, ports) for word in filters if word.startswith("filter=")]
         names = _port_names(datapath, options)
         with _refused("dumping flows failed"):
             flows = list(datapath.flows())
-    now = time.monotonic()
-    shown = (flow for flow in flows if all(_overlaps(flow, key, mask) for key, mask in wanted))
-    return "".join(f"{format_flow(flow, now, verbose=options.more, names=names)}\n" for flow in shown)
+    shown = [flow for flow in flows if all(_overlaps(flow, key, mask) for key, mask in wanted)]
+    return Selection(name, shown, names)
+
+
+def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print the flows that are selected."""
+    selection = select_flows(targets, options, arguments)
+    in_process = selection.datapath[0] != _KERNEL
+    return "".join([_THREAD] * (in_process and bool(selection.flows)) + selection.lines(options))
 
 
 def _wants_type(targets: Targets, text: str) -> bool:
@@ -85,7 +109,7 @@ def _wants_type(targets: Targets, text: str) -> bool:
 
 def _wants_thread(kind: str, text: str | None) -> bool:
     """Tell whether pmd=N means the thread that forwards: -1 in the daemon, none of the kernel."""
-    return text is None or (text == "-1" and kind != "system")
+    return text is None or (text == "-1" and kind != _KERNEL)
 
 
 def _parse_filter(word: str, ports: dict[str, int]) -> tuple[FlowKey, FlowKey]:
@@ -102,8 +126,8 @@ def _overlaps(flow: Flow, key: FlowKey, mask: FlowKey) -> bool:
     return not any((a ^ b) & m & n for a, b, m, n in zip(flow.key, key, flow.mask, mask, strict=True))
 
 
-def get_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
-    """Print the flow of a UFID."""
+def select_flow(targets: Targets, options: Options, arguments: list[str]) -> Selection:
+    """Look the flow of a UFID up."""
     name, rest = targets.optional(arguments, others=1)
     ufid = _ufid(rest[0])[0]
     if not ufid:
@@ -113,8 +137,12 @@ def get_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
             flow = datapath.flow(ufid)
         if flow is None:
             raise DpctlError(because("getting flow", errno.ENOENT))
-        names = _port_names(datapath, options)
-    return f"{format_flow(flow, time.monotonic(), verbose=options.more, names=names)}\n"
+        return Selection(name, [flow], _port_names(datapath, options))
+
+
+def get_flow(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print the flow of a UFID."""
+    return "".join(select_flow(targets, options, arguments).lines(options))
 
 
 def _ufid(text: str) -> tuple[bytes, str]:

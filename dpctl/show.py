@@ -18,6 +18,10 @@ from dpctl.errors import DpctlError, because
 from dpctl.options import Options
 from dpctl.targets import Name, Targets, label
 
+TYPES_IN_PROCESS = {  # what Open vSwitch calls the devices of datapaths that run in the daemon
+    "netdev": {"internal": "tap"},
+    "dummy": {"internal": "dummy-internal"},
+}
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -49,7 +53,7 @@ def _describe(name: Name, datapath: Datapath, *, statistics: bool) -> str:
     ports = datapath.ports()
     devices = _devices() if statistics and name[0] != "dummy" else {}
     for port in ports:
-        lines.append(f"  port {port.port_no}: {port.name}{_kind(port)}")
+        lines.append(f"  port {port.port_no}: {port.name}{_kind(port, name[0])}")
         if statistics:
             lines += _port_counters(port.stats, devices.get(port.ifindex))
     return "".join(f"{line}\n" for line in lines)
@@ -76,11 +80,11 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _kind(port: Vport) -> str:
+def _kind(port: Vport, datapath_type: str) -> str:
     if port.kind == "system":
         return ""
     if port.kind not in TUNNEL_KINDS:
-        return f" ({port.kind})"
+        return f" ({TYPES_IN_PROCESS.get(datapath_type, {}).get(port.kind, port.kind)})"
     version = "erspan_ver=0, " if port.kind in ("erspan", "ip6erspan") else ""  # as each packet says
     own_port = port.dst_port not in (0, DEFAULT_TUNNEL_PORT[port.kind])
     return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}{version}packet_type=ptap)"

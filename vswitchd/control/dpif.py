@@ -9,19 +9,16 @@ import time
 from collections.abc import Iterator, Mapping
 
 from appctl.unixctl import CommandError
-from datapath.odp_flow import format_flow
+from datapath.odp_actions import format_actions
+from datapath.odp_flow import format_match, format_stats, format_ufid
 from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathStats, Flow
+from dpctl.show import TYPES_IN_PROCESS
 from switching.tunnel import DEFAULT_TTL, INHERIT, ErspanConfig, TunnelConfig, ip_of
 from vswitchd.config.desired import PATCH, Desired, DesiredInterface
 from vswitchd.control.targets import Target, find_bridge
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import DATAPATH_NAMES, Actual, ActualDatapath
 from vswitchd.reconciler import Reconciler
-
-_TYPES_IN_PROCESS = {  # what Open vSwitch calls the devices of datapaths that run in the daemon
-    "netdev": {"internal": "tap"},
-    "dummy": {"internal": "dummy-internal"},
-}
 
 
 def _dpif_show(reconciler: Reconciler, _args: list[str]) -> str:
@@ -47,11 +44,14 @@ def _dpif_dump_flows(reconciler: Reconciler, args: list[str]) -> str:
     named = "--names" in options or (verbose and "--no-names" not in options)
     names = {port.port_no: port.name for port in handle.ports()} if named else None
     now = time.monotonic()
-    return "".join(
-        f"{format_flow(flow, now, verbose=verbose, names=names)}\n"
-        for flow in handle.flows()
-        if _comes_in_by(flow, bridge)
-    )
+    lines = []
+    for flow in handle.flows():
+        if _comes_in_by(flow, bridge):
+            ufid = f"ufid:{format_ufid(flow.ufid)} " if verbose else ""
+            key = format_match(flow, verbose=verbose, names=names, in_process=bridge.type != "system")
+            stats, actions = format_stats(flow.stats, now), format_actions(flow.actions, names)
+            lines.append(f"{ufid}{key}, {stats}, actions:{actions}\n")
+    return "".join(lines)
 
 
 def _comes_in_by(flow: Flow, bridge: Target) -> bool:
@@ -95,7 +95,7 @@ def _details(interface: DesiredInterface, datapath_type: str) -> str:
         return f"{interface.kind}: {options}" if options else interface.kind
     if interface.type == "dummy":
         return "dummy"
-    return _TYPES_IN_PROCESS.get(datapath_type, {}).get(interface.kind, interface.kind)
+    return TYPES_IN_PROCESS.get(datapath_type, {}).get(interface.kind, interface.kind)
 
 
 def _tunnel_options(config: TunnelConfig) -> Iterator[tuple[str, str]]:

@@ -159,6 +159,24 @@ def test_the_ports_of_a_tuple_have_the_names_that_open_vswitch_reads_too() -> No
     assert parse_key("ct_tuple6(proto=6,tp_src=1,tp_dst=2)") == parse_key(names)
 
 
+def test_a_datapath_in_the_daemon_has_an_order_of_its_own() -> None:
+    """As ovs-vswitchd 3.1 writes the flows of a datapath of type netdev."""
+    key = FlowKey(in_port=1, eth_src=3, eth_type=0x0800, ip_src=0x01010101, ct_state=0x22, recirc_id=5)
+    mask = FlowKey(in_port=0xFFFFFFFF, eth_type=0xFFFF, ip_frag=0xFF, ct_state=2, recirc_id=0xFFFFFFFF)
+    flow = Flow(bytes(16), key, mask, (), FlowStats())
+    brief = "ct_state(+est),recirc_id(0x5),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),ipv4(frag=no), "
+    assert format_flow(flow, 0, in_process=True).startswith(brief)
+    assert "skb_priority(0/0),skb_mark(0/0),ct_state(0x22/0x2)," in format_flow(
+        flow, 0, verbose=True, in_process=True
+    )
+    assert (
+        "ct_label(0/0),recirc_id(0x5),dp_hash(0/0),in_port(va),packet_type(ns=0,id=0),eth(src="
+        in format_flow(flow, 0, verbose=True, in_process=True, names=NAMES)
+    )
+    assert "ipv4(src=1.1.1.1/0.0.0.0," in format_flow(flow, 0, verbose=True, in_process=True)  # as it came
+    assert "ipv4(src=0.0.0.0/0.0.0.0," in format_flow(flow, 0, verbose=True)
+
+
 def test_a_port_of_which_some_bits_are_looked_at_has_no_name() -> None:
     mask = FlowKey(in_port=0xFFFF0000, ct_state=0x32, eth_type=0xFFFF)
     text = format_key(FlowKey(in_port=1, ct_state=0x22, eth_type=0x1234), mask, verbose=True, names=NAMES)

@@ -12,6 +12,8 @@ from dpctl.errors import DpctlError
 from dpctl.targets import Targets
 
 KEY = "recirc_id(0),in_port(1),eth(),eth_type(0x1234)"
+SHOWN = "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x1234)"  # outside of the kernel
+THREAD = "flow-dump from the main thread:\n"
 UFID = "ufid:12345678-1234-1234-1234-123456789abc"
 
 
@@ -33,17 +35,17 @@ def test_show_lists_ports(targets: Targets) -> None:
     assert commands.run(targets, ["dump-dps"]) == "dummy@dp0\n"
     text = commands.run(targets, ["show"])
     assert text.startswith("dummy@dp0:\n  lookups: hit:0 missed:0 lost:0\n  flows: 0\n")
-    assert text.endswith("  port 0: dp0 (internal)\n  port 1: p1\n  port 7: i0 (internal)\n")
+    assert text.endswith("  port 0: dp0 (dummy-internal)\n  port 1: p1\n  port 7: i0 (dummy-internal)\n")
     assert "    RX packets:0 errors:0 dropped:0" in commands.run(targets, ["-s", "show", "dp0"])
 
 
 def test_a_flow_is_added_changed_shown_and_removed(targets: Targets) -> None:
     commands.run(targets, ["add-flow", f"{UFID} {KEY}", "1,2"])
-    shown = f"{KEY}, packets:0, bytes:0, used:never, actions:1,2\n"
-    assert commands.run(targets, ["dump-flows", "dp0"]) == shown
+    shown = f"{SHOWN}, packets:0, bytes:0, used:never, actions:1,2\n"
+    assert commands.run(targets, ["dump-flows", "dp0"]) == THREAD + shown
     assert commands.run(targets, ["get-flow", UFID]) == shown
     assert commands.run(targets, ["mod-flow", "-s", KEY, "3"]) == "packets:0, bytes:0, used:never\n"
-    assert commands.run(targets, ["dump-flows", "-m"]).startswith(f"{UFID}, recirc_id(0),dp_hash(0/0),")
+    assert commands.run(targets, ["dump-flows", "-m"]).startswith(f"{THREAD}{UFID}, skb_priority(0/0),")
     assert commands.run(targets, ["del-flow", "--stat", KEY]) == "packets:0, bytes:0, used:never\n"
     assert commands.run(targets, ["dump-flows"]) == ""
 
@@ -54,7 +56,7 @@ def test_mod_flow_makes_a_flow_only_when_it_may(targets: Targets) -> None:
         == "ovs-dpctl: updating flow table (No such file or directory)\n"
     )
     commands.run(targets, ["mod-flow", "--may-create", KEY, "1"])
-    assert KEY in commands.run(targets, ["dump-flows"])
+    assert SHOWN in commands.run(targets, ["dump-flows"])
 
 
 def test_a_filter_shows_flows_that_could_match(targets: Targets) -> None:
@@ -63,9 +65,9 @@ def test_a_filter_shows_flows_that_could_match(targets: Targets) -> None:
     commands.run(targets, ["add-flow", tcp, "1"])
     commands.run(targets, ["add-flow", KEY, "1"])
     for wanted in ("tcp,tp_src=100", "tcp", "in_port=p1,ip", "dl_type=0x800,nw_src=10.0.0.0/8"):
-        assert commands.run(targets, ["dump-flows", f"filter={wanted}"]).count("\n") == 1, wanted
+        assert commands.run(targets, ["dump-flows", f"filter={wanted}"]).count("packets:") == 1, wanted
     assert commands.run(targets, ["dump-flows", "filter=tcp,tp_src=4000"]) == ""
-    assert commands.run(targets, ["dump-flows", "filter=in_port(1)"]).count("\n") == 2
+    assert commands.run(targets, ["dump-flows", "filter=in_port(1)"]).count("packets:") == 2
     assert "Failed to parse filter" in failure(targets, "dump-flows", "filter=bogus")
 
 
@@ -77,7 +79,7 @@ def test_flows_come_from_files(targets: Targets, tmp_path: Path) -> None:
         "ovs-dpctl: parsing flow key (syntax error at bogus(1)) (Invalid argument)\n"
         "ovs-dpctl: Failed parsing line number 7, skipped!\n"
     )
-    assert commands.run(targets, ["dump-flows"]).startswith(other)
+    assert SHOWN.replace("0x1234", "0x1235") in commands.run(targets, ["dump-flows"])
     file.write_text(f"{other}\n")
     commands.run(targets, ["del-flows", "dp0", str(file)])
     assert commands.run(targets, ["dump-flows"]) == ""
@@ -172,7 +174,7 @@ def test_what_cannot_be_grouped_is_refused(targets: Targets, words: list[str], t
 def test_flows_are_chosen_by_type_in_the_daemon_and_by_thread(targets: Targets) -> None:
     commands.run(targets, ["add-flow", KEY, "1"])
     for word, shown in (("pmd=-1", 1), ("pmd=1", 0)):
-        assert commands.run(targets, ["dump-flows", word]).count("\n") == shown
+        assert commands.run(targets, ["dump-flows", word]).count("packets:") == shown
     assert "Use 'ovs-appctl dpctl/dump-flows' instead" in failure(targets, "dump-flows", "type=ovs")
     daemon = replace(targets, in_daemon=True)
     for word, shown in (
@@ -181,7 +183,7 @@ def test_flows_are_chosen_by_type_in_the_daemon_and_by_thread(targets: Targets) 
         ("type=non-offloaded", 1),
         ("type=offloaded", 0),
     ):
-        assert commands.run(daemon, ["dump-flows", word]).count("\n") == shown
+        assert commands.run(daemon, ["dump-flows", word]).count("packets:") == shown
     assert failure(daemon, "dump-flows", "type=foo") == (
         "ovs-dpctl: Failed to parse type (foo) (Invalid argument)\n"
     )
