@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # shells whose completion is tried, Graphviz for pictures, and Mininet, which drives the tools.
 PACKAGES := openvswitch-switch openvswitch-common qemu-system-x86 busybox-static kmod \
             iproute2 iputils-ping iperf3 tcpdump ethtool \
-            ovn-central ovn-common openssl fish zsh graphviz mininet net-tools
+            gcc libc6-dev ovn-central ovn-common openssl fish zsh graphviz mininet net-tools
 
 .PHONY: demo test packages lint types check bench format neutron clean
 

@@ -17,6 +17,7 @@ import trio
 from appctl import vlog
 from ovsdb.authorship import Author, format_author
 from ovsdb.connection import Connection
+from ovsdb.dispatcher import Dispatcher
 from ovsdb.hub import Hub
 from ovsdb.remotes import RemoteOptions
 from ovsdb.session import Session
@@ -36,6 +37,8 @@ class Clients:
         self.hub = hub
         self._authors = authors
         self.nursery = nursery
+        self._dispatcher = Dispatcher()
+        nursery.start_soon(self._dispatcher.run)
         self._connections: dict[Session, Connection] = {}
         self._numbers = itertools.count(1)
         self._refused = 0  # since the last that was let in
@@ -82,7 +85,12 @@ class Clients:
         if self._authors and not options.read_only:
             session.author = format_author(_author_of(sock, name, client_id))
         connection = Connection(
-            sock, session, self.nursery, settle=self.settle, probe_interval=probe_interval
+            sock,
+            session,
+            self.nursery,
+            self._dispatcher,
+            settle=self.settle,
+            probe_interval=probe_interval,
         )
         self._connections[session] = connection
         return connection
@@ -120,6 +128,7 @@ class Clients:
         """Let go of every client."""
         for connection in list(self._connections.values()):
             connection.close()
+        self._dispatcher.close()
 
 
 def _author_of(sock: socket.socket | TlsSocket, name: str, client_id: str | None) -> Author:

@@ -1,9 +1,9 @@
 """One client's socket: bytes in to its session, the session's bytes out.
 
-Rule: the reading task handles what it received and sends the answers itself, and those of every session
-that has news since; a task of its own waits for a socket only while that socket is full. A client that does
-not read is not read from: what it misses is a position in the history, not a queue. A lock-step echo costs
-one wait, one recv and one send.
+Rule: whoever reads handles what it received and sends the answers itself, and those of every session that
+has news since; a task of its own waits for a socket only while that socket is full. A client that does not
+read is not read from: what it misses is a position in the history, not a queue. A lock-step echo costs one
+wait (of the dispatcher, for all clients), one recv and one send.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from appctl import vlog
+from ovsdb.dispatcher import Dispatcher
 from ovsdb.session import ProtocolError, Session
 from rpc.errors import MustWait
 
@@ -39,6 +40,7 @@ class Connection:
         sock: socket.socket | TlsSocket,
         session: Session,
         nursery: trio.Nursery,
+        dispatcher: Dispatcher,
         *,
         settle: Callable[[], None],
         probe_interval: float = 0.0,
@@ -47,9 +49,11 @@ class Connection:
         self.session = session
         self.sock = sock
         self._nursery = nursery
+        self._dispatcher = dispatcher
         self._settle = settle
         self._unsent: memoryview | None = None
-        self._drained = trio.Event()
+        self._ended = trio.Event()
+        self._served = False
         self.closed = False
         self.lived = 0  # chunks received
         self.reason = ""  # why it ended
@@ -61,50 +65,53 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until either side closes the connection; never raises for what a client does."""
-        try:
-            reason = await self._read_all()
-        except trio.ClosedResourceError:
-            reason = CLOSED
-        except OSError as e:
-            reason = os.strerror(e.errno) if e.errno else str(e)
-            log.warn(f"{self.session.name}: receive error: {reason}")
-        except ProtocolError as e:
-            log.warn(f"{self.session.name}: {e}")
-            reason = "Protocol error"
-        except trio.Cancelled:
-            raise
-        except Exception:
-            log.exception(f"{self.session.name}: internal error, closing the session")
-            reason = "internal error"
-        finally:
-            self.close()
-        self.reason = self.reason or reason
-        if self.reason not in (CLOSED, END_OF_FILE):
-            log_reconnect.warn(f"{self.session.name}: connection dropped ({self.reason})")
+        self._served = True
+        self._resume()
+        await self._ended.wait()
         self._settle()
 
-    async def _read_all(self) -> str:
-        session, sock = self.session, self.sock
-        while not self.closed:
-            if self._unsent is not None:
-                await self._drained.wait()
-                continue
+    def _resume(self) -> None:
+        """Read from the socket again, or for the first time."""
+        if self._served and self._unsent is None and not self.closed:
+            self._dispatcher.watch(self.sock, self._read)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """See to it that what the session has read, but not looked at, does not wait for the socket."""
+        if self.session.has_more and self._unsent is None and not self.closed:
+            self._dispatcher.call_again(self.sock)
+
+    def _read(self) -> None:
+        session = self.session
+        try:
             if session.has_more:
-                await trio.lowlevel.checkpoint()
                 self._handle(session.proceed)
-                continue
-            await trio.lowlevel.wait_readable(sock)
-            try:
-                data = sock.recv(CHUNK)
-            except BlockingIOError as e:
-                if isinstance(e, MustWait) and e.to_write:
-                    await trio.sleep(RARE_SECONDS)
-                continue
+                return
+            data = self.sock.recv(CHUNK)
             if not data:
-                return END_OF_FILE
+                self.close(END_OF_FILE)
+                return
             self.lived += 1
+            if len(data) == CHUNK:  # TLS may hold more, of which the socket shows nothing
+                self._dispatcher.call_again(self.sock)
             self._handle(partial(session.receive, data))
-        return CLOSED
+        except BlockingIOError as e:
+            if isinstance(e, MustWait) and e.to_write:
+                self._dispatcher.ignore(self.sock)
+                self._nursery.start_soon(self._rest)
+        except OSError as e:
+            reason = os.strerror(e.errno) if e.errno else str(e)
+            log.warn(f"{session.name}: receive error: {reason}")
+            self.close(reason)
+        except ProtocolError as e:
+            log.warn(f"{session.name}: {e}")
+            self.close("Protocol error")
+        except Exception:
+            self._fail()
+
+    async def _rest(self) -> None:
+        await trio.sleep(RARE_SECONDS)
+        self._resume()
 
     def _handle(self, work: Callable[[], None]) -> None:
         try:
@@ -112,6 +119,7 @@ class Connection:
         finally:
             self.flush()
             self._settle()
+        self._go_on()
 
     @property
     def backlog(self) -> int:
@@ -162,8 +170,7 @@ class Connection:
         try:
             data = self.session.take_output()
         except Exception:  # it may be another client's request that brought us here
-            log.exception(f"{self.session.name}: internal error, closing the session")
-            self.close()
+            self._fail()
             return False
         if not data:
             return False
@@ -176,6 +183,7 @@ class Connection:
             return False
         if sent < len(data):
             self._unsent = memoryview(data)[sent:]
+            self._dispatcher.ignore(self.sock)
             self._nursery.start_soon(self._drain)
             return False
         return self.session.has_updates
@@ -195,18 +203,25 @@ class Connection:
         except (OSError, trio.ClosedResourceError):
             self.close()
         except Exception:
-            log.exception(f"{self.session.name}: internal error, closing the session")
-            self.close()
+            self._fail()
         self._unsent = None
-        self._drained.set()
-        self._drained = trio.Event()
+        self._resume()
 
-    def close(self) -> None:
+    def _fail(self) -> None:
+        log.exception(f"{self.session.name}: internal error, closing the session")
+        self.close("internal error")
+
+    def close(self, reason: str = CLOSED) -> None:
         """Close the socket and the session; whoever waits for the socket wakes up."""
         if self.closed:
             return
         self.closed = True
+        self.reason = self.reason or reason
+        if self.reason not in (CLOSED, END_OF_FILE):
+            log_reconnect.warn(f"{self.session.name}: connection dropped ({self.reason})")
+        self._ended.set()
         self.set_probe_interval(0.0)
+        self._dispatcher.ignore(self.sock)
         trio.lowlevel.notify_closing(self.sock)
         self.sock.close()
         self.session.close()

@@ -48,8 +48,10 @@ class Delta(NamedTuple):
     removed: Mapping[Atom, Atom | None]
     added: Mapping[Atom, Atom | None]
 
-    def __bool__(self) -> bool:
-        return bool(self.removed or self.added)
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changed."""
+        return not self.removed and not self.added
 
     def inverted(self) -> Delta:
         """The change back."""

@@ -74,7 +74,7 @@ def merge_rows(table: Table, first: RowChange, second: RowChange) -> RowChange |
         earlier = deltas.get(index)
         if earlier is not None and delta is not None:
             delta = merge_deltas(earlier, delta)
-            if not delta:
+            if delta.is_empty:
                 del deltas[index]
                 continue
         elif delta is None and old.values[index] == new.values[index]:

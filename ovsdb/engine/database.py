@@ -220,7 +220,10 @@ def _read_row(target: TxnTable, uuid: str, wire: Any, is_diff: bool) -> None:
             values[place], deltas[place] = apply_delta(column.type, row.values[place], delta), delta
         else:
             values[place], deltas[place] = column.parse(value, None), None
-    if row is None:
-        target.insert(Row(uuid, target.table.defaults).replace(values))
-    else:
+    if row is not None:
         target.modify(row, values, deltas)
+        return
+    whole = list(target.table.defaults)
+    for place, one in values.items():
+        whole[place] = one
+    target.insert(Row(uuid, tuple(whole)))

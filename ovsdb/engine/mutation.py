@@ -145,7 +145,7 @@ def mutate(mutation: Mutation, value: Value) -> tuple[Value, Delta | None]:
         delta = _deleted(column_type, value, mutation.value)
     else:
         return _calculate(mutation, value), None
-    if not delta:
+    if delta.is_empty:
         return value, delta
     changed = apply_delta(column_type, value, delta)
     size = len(cast(Sized, changed))

@@ -172,7 +172,7 @@ def _settle_row(table: Table, change: RowChange) -> bool:
     settled: Deltas = {}
     for place, delta in change.deltas.items():
         if delta is not None:
-            if delta:
+            if not delta.is_empty:
                 settled[place] = delta
             continue
         before, after = old.values[place], new.values[place]

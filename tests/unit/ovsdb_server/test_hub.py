@@ -243,12 +243,16 @@ def test_requests_before_bad_json_in_the_same_bytes_are_answered(hub: Hub) -> No
 def test_a_bug_in_one_transaction_ends_the_session_that_sent_it(
     hub: Hub, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hosted = hub.databases["db"]
+
     class Broken:
-        def __call__(self, operations: Any, context: Any) -> Any:
+        schema = hosted.schema
+
+        def execute(self, operations: Any, context: Any) -> Any:
             raise ZeroDivisionError
 
     bad, good = Client(hub), Client(hub)
-    monkeypatch.setattr(hub.databases["db"].database, "execute", Broken())
+    monkeypatch.setattr(hosted, "database", Broken())
     bad.send("transact", "db", INSERT)
     monkeypatch.undo()
     assert (bad.session.doomed, good.session.doomed) == ("internal error", "")
