@@ -13,18 +13,9 @@ from appctl.getopt import VALUE, BadUsage, Option
 from appctl.log_options import log_options
 from dpctl import commands
 from dpctl.errors import DpctlError
+from dpctl.options import TABLE, options_of
 
 PROGRAM = "ovs-dpctl"
-
-_FLAGS = (
-    ("-s", "--statistics", "show, mod-flow, del-flow: print counters"),
-    ("-m", "--more", "dump-flows, get-flow: print everything, wildcards too"),
-    ("--names", "print names of ports"),
-    ("--no-names", "print numbers of ports, also with --more"),
-    ("--may-create", "mod-flow: add the flow where there is none"),
-    ("--clear", "mod-flow: let its counters begin anew"),
-    ("--read-only", "refuse commands that change something"),
-)
 
 
 def _usage() -> str:
@@ -40,7 +31,6 @@ def _set_timeout(_: Tool, text: str) -> None:
 
 def dpctl(line: Line) -> int:
     """Execute the command; the exit status."""
-    options = [f"--{name.replace('_', '-')}" for name in _NAMES if line.values[name]]
     words = line.words
     if not words:
         raise CliError("missing command name; use --help for help")
@@ -50,7 +40,8 @@ def dpctl(line: Line) -> int:
     from dpctl.targets import Targets
 
     try:
-        print(commands.run(Targets({"system": KernelProvider()}), [*options, "--", *words]), end="")
+        targets = Targets({"system": KernelProvider()})
+        print(commands.run_with(targets, options_of(line.values), words), end="")
     except DpctlError as error:
         sys.stdout.write(error.output)
         sys.stdout.flush()
@@ -59,15 +50,13 @@ def dpctl(line: Line) -> int:
     return 0
 
 
-_TABLE = tuple(Option(*names, text=text) for *names, text in _FLAGS)
-_NAMES = [option.name for option in _TABLE]
 TOOL = Tool(
     PROGRAM,
     dpctl,
     (
         VERSION_OPTION,
         Option("-t", "--timeout", takes=VALUE, metavar="SECS", text="give up after SECS", act=_set_timeout),
-        *_TABLE,
+        *TABLE,
         *log_options(PROGRAM),
         HELP_OPTION,
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from dpctl import ports, show, unsupported
@@ -113,7 +114,12 @@ def run(targets: Targets, words: Sequence[str]) -> str:
     options, arguments = take_options(words)
     if not arguments:
         raise DpctlError("missing command name; use --help for help")
-    name = arguments.pop(0)
+    return run_with(targets, options, arguments)
+
+
+def run_with(targets: Targets, options: Options, words: Sequence[str]) -> str:
+    """The same, with the options understood: `words` are the command's name and its arguments."""
+    name, *arguments = words
     command = COMMANDS.get(name)
     if command is None:
         raise DpctlError(f"unknown command '{name}'; use --help for help")
@@ -123,4 +129,15 @@ def run(targets: Targets, words: Sequence[str]) -> str:
         raise DpctlError(f"'{name}' command takes at most {command.most} arguments")
     if command.writes and options.read_only:
         raise DpctlError(f"'{name}' command does not work in read only mode")
-    return command.run(targets, options, arguments)
+    answer = partial(_as_json, name, command) if options.json else command.run
+    return answer(targets, options, arguments)
+
+
+def _as_json(name: str, command: Command, targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Answer with JSON: things of its own, or the lines of the text; nothing where the text is empty."""
+    from dpctl.as_json import ANSWERS, dumps
+
+    if name in ANSWERS:
+        return dumps(ANSWERS[name](targets, options, arguments), pretty=options.pretty)
+    lines = command.run(targets, options, arguments).splitlines()
+    return dumps(lines, pretty=options.pretty) if lines else ""

@@ -10,7 +10,7 @@ import errno
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from datapath.conntrack import Connection, ConnectionTracker, TcpState, Tuple, is_whole, matches
 from datapath.provider import DatapathError
@@ -54,7 +54,8 @@ def _take_zone(arguments: list[str]) -> tuple[int | None, list[str]]:
     return (int(match[1]) & 0xFFFF, arguments[:-1]) if match else (None, arguments)
 
 
-def _list(targets: Targets, arguments: list[str]) -> list[Connection]:
+def listed(targets: Targets, arguments: list[str]) -> list[Connection]:
+    """List connections, or those of zone=N."""
     zone, rest = _take_zone(arguments)
     with open_tracker(targets, rest, 0, "starting conntrack dump") as tracker:
         return tracker.connections(zone)
@@ -64,29 +65,44 @@ def dump_conntrack(targets: Targets, options: Options, arguments: list[str]) -> 
     """List connections, or those of zone=N."""
     return "".join(
         f"{format_connection(connection, verbose=options.more, statistics=options.statistics)}\n"
-        for connection in _list(targets, arguments)
+        for connection in listed(targets, arguments)
+    )
+
+
+class Counted(NamedTuple):
+    """How many connections there are; of protocols and states, those that have some."""
+
+    total: int
+    by_protocol: dict[str, int]
+    tcp_states: dict[str, int]
+    other: int
+
+
+def count(connections: list[Connection]) -> Counted:
+    """Count connections by protocol, and those of TCP by state."""
+    by_number = Counter(connection.orig.proto for connection in connections)
+    by_protocol = {name: sum(by_number[number] for number in numbers) for name, numbers in _STATISTICS}
+    states = Counter(tcp_state(c.protocol) for c in connections if isinstance(c.protocol, TcpState))
+    return Counted(
+        len(connections),
+        {name: number for name, number in by_protocol.items() if number},
+        {state: states[state] for state in TCP_STATES if states[state]},
+        sum(number for proto, number in by_number.items() if proto not in _COUNTED),
     )
 
 
 def ct_stats_show(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Count connections by protocol, and with --more those of TCP by state."""
-    connections = _list(targets, arguments)
-    by_proto = Counter(connection.orig.proto for connection in connections)
-    lines = ["Connections Stats:", f"    Total: {len(connections)}"]
-    for name, numbers in _STATISTICS:
-        if count := sum(by_proto[number] for number in numbers):
-            lines.append(f"  {name}: {count}")
-            if name == "TCP" and options.more:
-                lines += _tcp_states(connections)
-    if rest := sum(count for proto, count in by_proto.items() if proto not in _COUNTED):
-        lines.append(f"  Other: {rest}")
+    counted = count(listed(targets, arguments))
+    lines = ["Connections Stats:", f"    Total: {counted.total}"]
+    for name, number in counted.by_protocol.items():
+        lines.append(f"  {name}: {number}")
+        if name == "TCP" and options.more:
+            states = [f"\t  [{state}]={number}" for state, number in counted.tcp_states.items()]
+            lines += ["    Conn per TCP states:", *states]
+    if counted.other:
+        lines.append(f"  Other: {counted.other}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _tcp_states(connections: list[Connection]) -> list[str]:
-    states = Counter(tcp_state(c.protocol) for c in connections if isinstance(c.protocol, TcpState))
-    listed = [f"\t  [{state}]={states[state]}" for state in TCP_STATES if states[state]]
-    return ["    Conn per TCP states:", *listed]
 
 
 def flush_conntrack(targets: Targets, options: Options, arguments: list[str]) -> str:

@@ -87,13 +87,17 @@ def delete_limits(targets: Targets, options: Options, arguments: list[str]) -> s
     return ""
 
 
-def get_limits(targets: Targets, options: Options, arguments: list[str]) -> str:
-    """Print limits and counts, of zone=N,... or of all zones that have a limit."""
+def listed(targets: Targets, arguments: list[str]) -> list[ZoneLimit]:
+    """List limits and counts, of zone=N,... or of all zones that have a limit."""
     named, words = _split(targets, arguments)
     zones = _parse_zones(words)
     with open_tracker(targets, named, 0, "failed to get conntrack limit") as tracker:
-        limits = tracker.limits(zones)
-    return "".join(f"{_format(limit)}\n" for limit in limits)
+        return tracker.limits(zones)
+
+
+def get_limits(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Print limits and counts."""
+    return "".join(f"{_format(limit)}\n" for limit in listed(targets, arguments))
 
 
 def _format(limit: ZoneLimit) -> str:

@@ -59,6 +59,12 @@ def tcp_state(state: TcpState) -> str:
     return _KERNEL_TCP.get(state.state, "CLOSED")
 
 
+def sctp_state(state: SctpState) -> str:
+    """Name the state of an SCTP association."""
+    known = state.state < len(_SCTP_STATES)
+    return _SCTP_STATES[state.state] if known else f"[{state.state}]"
+
+
 def format_connection(connection: Connection, *, verbose: bool, statistics: bool) -> str:
     """Write a connection on one line."""
     c = connection
@@ -77,7 +83,7 @@ def format_connection(connection: Connection, *, verbose: bool, statistics: bool
     if c.zone:
         parts.append(f"zone={c.zone}")
     if verbose:
-        parts.append(f"status={_format_flags(c.status, _STATUS)}")
+        parts.append(f"status={'|'.join(status_names(c.status))}")
     if statistics:
         parts.append(f"timeout={c.timeout}")
     if c.mark:
@@ -112,15 +118,18 @@ def _format_time(nanoseconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds)) + f".{rest // 1_000_000:03}"
 
 
+def status_names(status: int) -> list[str]:
+    """Name the IPS_* of a connection."""
+    return [name for bit, name in enumerate(_STATUS) if status >> bit & 1]
+
+
 def _format_flags(flags: int, names: tuple[str, ...]) -> str:
     return "|".join(name for bit, name in enumerate(names) if flags >> bit & 1)
 
 
 def _format_protocol(state: TcpState | SctpState, *, verbose: bool) -> str:
     if isinstance(state, SctpState):
-        known = state.state < len(_SCTP_STATES)
-        name = _SCTP_STATES[state.state] if known else f"[{state.state}]"
-        return f"state={name},vtag_orig={state.vtag_orig},vtag_reply={state.vtag_reply}"
+        return f"state={sctp_state(state)},vtag_orig={state.vtag_orig},vtag_reply={state.vtag_reply}"
     name = tcp_state(state)
     if not verbose:
         return f"state={name}"

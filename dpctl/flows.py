@@ -60,9 +60,14 @@ class Selection(NamedTuple):
     flows: list[Flow]
     names: dict[int, str] | None = None
 
+    @property
+    def in_process(self) -> bool:
+        """Whether they are flows of a datapath in the daemon rather than in the kernel."""
+        return self.datapath[0] != _KERNEL
+
     def lines(self, options: Options) -> list[str]:
         """Write each flow on a line."""
-        now, in_process = time.monotonic(), self.datapath[0] != _KERNEL
+        now, in_process = time.monotonic(), self.in_process
         return [
             f"{format_flow(flow, now, verbose=options.more, names=self.names, in_process=in_process)}\n"
             for flow in self.flows
@@ -91,8 +96,8 @@ def select_flows(targets: Targets, options: Options, arguments: list[str]) -> Se
 def dump_flows(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Print the flows that are selected."""
     selection = select_flows(targets, options, arguments)
-    in_process = selection.datapath[0] != _KERNEL
-    return "".join([_THREAD] * (in_process and bool(selection.flows)) + selection.lines(options))
+    lines = selection.lines(options)
+    return "".join([_THREAD, *lines] if lines and selection.in_process else lines)
 
 
 def _wants_type(targets: Targets, text: str) -> bool:

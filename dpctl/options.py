@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
+from appctl.getopt import VALUE, BadUsage, Option, read, values_of
 from dpctl.errors import DpctlError
+
+_FORMATS: Final = ("text", "json")
+TABLE: Final = (  # of the program, too
+    Option("-s", "--statistics", text="show, mod-flow, del-flow: print counters"),
+    Option("-m", "--more", text="dump-flows, get-flow: print everything, wildcards too"),
+    Option("--names", text="print names of ports"),
+    Option("--no-names", text="print numbers of ports, also with --more"),
+    Option("--may-create", text="mod-flow: add the flow where there is none"),
+    Option("--clear", text="mod-flow: let its counters begin anew"),
+    Option("--read-only", text="refuse commands that change something"),
+    Option("-f", "--format", takes=VALUE, metavar="FORMAT", default="text", text="answer with text or json"),
+    Option("--pretty", text="with --format=json: a line for each member"),
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +33,8 @@ class Options:
     may_create: bool = False
     read_only: bool = False
     clear: bool = False
+    json: bool = False
+    pretty: bool = False  # lines and blanks in the JSON
 
     @property
     def port_names(self) -> bool:
@@ -25,46 +42,29 @@ class Options:
         return self.more if self.names is None else self.names
 
 
-_LONG: dict[str, dict[str, bool]] = {
-    "--more": {"more": True},
-    "--statistics": {"statistics": True},
-    "--names": {"names": True},
-    "--no-names": {"names": False},
-    "--may-create": {"may_create": True},
-    "--read-only": {"read_only": True},
-    "--clear": {"clear": True},
-}
-_SHORT = {"m": "--more", "s": "--statistics"}
+def options_of(values: Mapping[str, Any]) -> Options:
+    """Understand values by the names of TABLE; DpctlError where they do not go together."""
+    format_ = values["format"].lower()
+    if format_ not in _FORMATS:
+        raise DpctlError(f"value {values['format']} on -f or --format is invalid (use --help for help)")
+    if values["pretty"] and format_ != "json":
+        raise DpctlError("--pretty is supported with --format json only")
+    return Options(
+        more=values["more"],
+        statistics=values["statistics"],
+        names=True if values["names"] else False if values["no_names"] else None,
+        may_create=values["may_create"],
+        read_only=values["read_only"],
+        clear=values["clear"],
+        json=format_ == "json",
+        pretty=values["pretty"],
+    )
 
 
 def take_options(arguments: Sequence[str]) -> tuple[Options, list[str]]:
-    """Split options off; long ones may be shortened to what is unique."""
-    options, rest = Options(), []
-    remaining = list(arguments)
-    while remaining:
-        word = remaining.pop(0)
-        if word == "--":
-            rest += remaining
-            break
-        if word.startswith("--"):
-            options = replace(options, **_LONG[_complete(word)])
-        elif word.startswith("-") and len(word) > 1:
-            for letter in word[1:]:
-                if letter not in _SHORT:
-                    raise DpctlError(f"invalid option -- '{letter}'")
-                options = replace(options, **_LONG[_SHORT[letter]])
-        else:
-            rest.append(word)
-    return options, rest
-
-
-def _complete(word: str) -> str:
-    if word in _LONG:
-        return word
-    candidates = [name for name in _LONG if name.startswith(word)]
-    if not candidates:
-        raise DpctlError(f"unrecognized option '{word}'")
-    if len(candidates) > 1:
-        possible = " ".join(f"'{name}'" for name in candidates)
-        raise DpctlError(f"option '{word}' is ambiguous; possibilities: {possible}")
-    return candidates[0]
+    """Split options off; long ones may be shortened to what is unique. DpctlError where one is wrong."""
+    try:
+        given, words = read(arguments, TABLE)
+        return options_of(values_of(given, TABLE)), words
+    except BadUsage as error:
+        raise DpctlError(error.text) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import NamedTuple
 
 from datapath.link import Links, LinkStats
 from datapath.provider import (
@@ -30,32 +31,49 @@ def dump_dps(targets: Targets, options: Options, arguments: list[str]) -> str:
     return "".join(f"{label(name)}\n" for name in targets.all())
 
 
-def show(targets: Targets, options: Options, arguments: list[str]) -> str:
-    """Describe the datapaths that are named, or all."""
-    output: list[str] = []
+class Seen(NamedTuple):
+    """What there is to see of a datapath."""
+
+    name: Name
+    stats: DatapathStats
+    ports: list[Vport]
+    devices: dict[int, LinkStats] | None  # by ifindex; None: counters are not asked for
+
+
+def look(targets: Targets, options: Options, arguments: list[str]) -> list[Seen]:
+    """Look at the datapaths that are named, or all; DpctlError with those that could be seen, as text."""
+    seen: list[Seen] = []
     errors: list[str] = []
     wanted = [(targets.parse(argument), argument) for argument in arguments]
     for name, written in wanted or [(name, label(name)) for name in targets.all()]:
         try:
             with targets.open(name, f"opening datapath {written} failed") as datapath:
-                output.append(_describe(name, datapath, statistics=options.statistics))
+                seen.append(_look_at(name, datapath, statistics=options.statistics))
         except DpctlError as error:
             errors += error.messages
         except DatapathError as error:
             errors.append(because(error.what, error.errno))
     if errors:
-        raise DpctlError(*errors, output="".join(output))
-    return "".join(output)
+        raise DpctlError(*errors, output="".join(map(_describe, seen)))
+    return seen
 
 
-def _describe(name: Name, datapath: Datapath, *, statistics: bool) -> str:
-    lines = [f"{label(name)}:", *_counters(datapath.stats())]
-    ports = datapath.ports()
-    devices = _devices() if statistics and name[0] != "dummy" else {}
-    for port in ports:
-        lines.append(f"  port {port.port_no}: {port.name}{_kind(port, name[0])}")
-        if statistics:
-            lines += _port_counters(port.stats, devices.get(port.ifindex))
+def show(targets: Targets, options: Options, arguments: list[str]) -> str:
+    """Describe the datapaths that are named, or all."""
+    return "".join(map(_describe, look(targets, options, arguments)))
+
+
+def _look_at(name: Name, datapath: Datapath, *, statistics: bool) -> Seen:
+    devices = (_devices() if name[0] != "dummy" else {}) if statistics else None
+    return Seen(name, datapath.stats(), datapath.ports(), devices)
+
+
+def _describe(seen: Seen) -> str:
+    lines = [f"{label(seen.name)}:", *_counters(seen.stats)]
+    for port in seen.ports:
+        lines.append(f"  port {port.port_no}: {port.name}{_kind(port, seen.name[0])}")
+        if seen.devices is not None:
+            lines += _port_counters(port.stats, seen.devices.get(port.ifindex))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -80,11 +98,16 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
+def type_of(port: Vport, datapath_type: str) -> str:
+    """Name the type of a port's device as Open vSwitch does."""
+    return TYPES_IN_PROCESS.get(datapath_type, {}).get(port.kind, port.kind)
+
+
 def _kind(port: Vport, datapath_type: str) -> str:
     if port.kind == "system":
         return ""
     if port.kind not in TUNNEL_KINDS:
-        return f" ({TYPES_IN_PROCESS.get(datapath_type, {}).get(port.kind, port.kind)})"
+        return f" ({type_of(port, datapath_type)})"
     version = "erspan_ver=0, " if port.kind in ("erspan", "ip6erspan") else ""  # as each packet says
     own_port = port.dst_port not in (0, DEFAULT_TUNNEL_PORT[port.kind])
     return f" ({port.kind}: {f'dst_port={port.dst_port}, ' if own_port else ''}{version}packet_type=ptap)"
@@ -120,19 +143,21 @@ def _bytes(count: int) -> str:
     return str(count)
 
 
+def cache_sizes(targets: Targets, arguments: list[str]) -> list[tuple[Name, int | None]]:
+    """Ask how large the caches of masks are; None where there is none."""
+    sizes = []
+    for name in [targets.parse(arguments[0])] if arguments else targets.all():
+        with targets.open(name, f"Opening datapath {label(name)} failed") as datapath:
+            sizes.append((name, datapath.stats().masks_cache_size))
+    return sizes
+
+
 def cache_get_size(targets: Targets, options: Options, arguments: list[str]) -> str:
     """Tell how large a datapath's cache of masks is."""
-    if arguments:
-        names = [targets.parse(arguments[0])]
-    else:
-        names = targets.all()
-    output = ""
-    for name in names:
-        with targets.open(name, f"Opening datapath {label(name)} failed") as datapath:
-            size = datapath.stats().masks_cache_size
-            output += f"{label(name)}:\n"
-            output += "" if size is None else f"  caches:\n    masks-cache: size:{size}\n"
-    return output
+    return "".join(
+        f"{label(name)}:\n" + ("" if size is None else f"  caches:\n    masks-cache: size:{size}\n")
+        for name, size in cache_sizes(targets, arguments)
+    )
 
 
 def cache_set_size(targets: Targets, options: Options, arguments: list[str]) -> str:
