@@ -103,6 +103,10 @@ class Clients:
             connection.close()
             self._connections.pop(connection.session, None)
 
+    def served(self) -> int:
+        """How often a client's socket had something to read."""
+        return self._dispatcher.calls
+
     def backlogs(self) -> list[tuple[str, int]]:
         """The clients by name, with the bytes that wait for them."""
         return [(session.name, connection.backlog) for session, connection in self._connections.items()]

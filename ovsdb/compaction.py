@@ -15,6 +15,32 @@ from ovsdb.hosted import HostedDatabase, format_members
 from ovsdb.storage.file import FileStorage
 
 COMMENT = "compacting database online"
+REST_SECONDS = 0.0002  # longer than the interpreter needs to hand itself to the thread that waits
+
+
+class Considerate:
+    """A checkpoint that rests after each piece for as long as clients are being served.
+
+    40,000 rows take 70 ms while nobody asks for anything, 700 ms with a rest after each piece.
+    """
+
+    def __init__(
+        self,
+        served: Callable[[], int],
+        check: Callable[[], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`served` grows with whatever clients ask for; `check` may raise to end the work."""
+        self._served, self._check, self._sleep = served, check, sleep
+        self._seen = served()
+
+    def __call__(self) -> None:
+        """Rest, or not."""
+        self._check()
+        served = self._served()
+        if served != self._seen:
+            self._seen = served
+            self._sleep(REST_SECONDS)
 
 
 class Compaction:
@@ -32,7 +58,7 @@ class Compaction:
         self._picture = take_picture(hosted.database)
 
     def write(self, checkpoint: Callable[[], None]) -> None:
-        """The slow part; StorageError. `checkpoint` may raise to end it."""
+        """The slow part; StorageError. `checkpoint` may rest, and may raise to end it."""
         members = format_members(time.time_ns() // 1_000_000, COMMENT)
         self._rewrite.write(format_picture(self._picture, members), checkpoint)
         self._picture = []

@@ -34,6 +34,7 @@ class Dispatcher:
         self._epoll = select.epoll()
         self._calls: dict[int, Callable[[], None]] = {}
         self._again: list[int] = []
+        self.calls = 0  # that were made; another thread may look
 
     def watch(self, sock: HasFileno, call: Callable[[], None]) -> None:
         """Call when there is something to read, or the end, until `ignore`; the socket must be new here."""
@@ -68,6 +69,7 @@ class Dispatcher:
             for fd in dict.fromkeys(ready + again) if again else ready:
                 call = calls.get(fd)  # none: the call before has closed it
                 if call is not None:
+                    self.calls += 1
                     call()
             if time.monotonic() > over:
                 return

@@ -15,7 +15,7 @@ import trio
 
 from appctl import vlog
 from ovsdb.clients import Clients
-from ovsdb.compaction import Compaction
+from ovsdb.compaction import Compaction, Considerate
 from ovsdb.errors import NotSupported, OvsdbError
 from ovsdb.hosted import HostedDatabase
 from ovsdb.hub import Hub
@@ -279,10 +279,13 @@ class Server:
         storage = hosted.storage
         if not isinstance(storage, FileStorage):
             return ""  # there is no file to make smaller
+        assert self._clients is not None
+        served = self._clients.served
         log.info("compacting %s database %s", hosted.name, why)
         try:
             with Compaction(hosted, storage) as compaction:
-                await trio.to_thread.run_sync(compaction.write, trio.from_thread.check_cancelled)
+                rest = Considerate(served, trio.from_thread.check_cancelled)
+                await trio.to_thread.run_sync(compaction.write, rest)
                 compaction.finish()
         except StorageError as e:
             log.warn("%s", e)

@@ -26,7 +26,7 @@ from ovsdb.storage.base import (
 from ovsdb.storage.disk import identity_of, sync_directory, write_all
 from ovsdb.storage.lockfile import Lockfile
 from ovsdb.storage.reader import FileIOError, Reader
-from ovsdb.storage.rewrite import REST_SECONDS, Rewrite
+from ovsdb.storage.rewrite import Rewrite
 
 GROWN_SIZE = (
     10 << 20
@@ -306,9 +306,7 @@ class FileStorage:
             self._check_place()
         except OSError as e:
             raise FileIOError(self._path, "compaction failed", e) from None
-        rewrite = Rewrite(
-            self._path, self._identity, self._end, "compaction failed", suffix=".compact", rest=REST_SECONDS
-        )
+        rewrite = Rewrite(self._path, self._identity, self._end, "compaction failed", suffix=".compact")
         try:
             rewrite.write((orjson.dumps(self.schema),))
         except BaseException:

@@ -11,7 +11,6 @@ a time and rest in between, so that a client is not kept waiting.
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from ovsdb.storage.base import StorageError
 from ovsdb.storage.disk import Identity, identity_of, sync_directory, write_all
 from ovsdb.storage.reader import FileIOError
 
-REST_SECONDS = 0.0002  # longer than the interpreter needs to hand itself to the thread that waits
 COPY_BYTES = 1 << 16
 CALM_BYTES = 1 << 16  # the rest that is copied at once, in the thread that commits
 
@@ -40,16 +38,13 @@ class Rewrite:
         failed: str,
         *,
         suffix: str = ".tmp",
-        rest: float = 0.0,
     ) -> None:
         """Begin to replace the file, which has `end` good bytes; StorageError.
 
-        `failed` is what errors say, `suffix` follows the file's name in that of the new one, `rest` is how
-        many seconds to sleep after each piece.
+        `failed` is what errors say, `suffix` follows the file's name in that of the new one.
         """
         self._path = path
         self._failed = failed
-        self._rest = rest
         self._target = path.resolve()
         self._temporary = self._target.with_name(self._target.name + suffix)
         self._copied = end  # bytes of the old file that the new one has, as a snapshot or as they were
@@ -77,7 +72,7 @@ class Rewrite:
     def write(self, pieces: Iterable[bytes], checkpoint: Callable[[], None] = lambda: None) -> None:
         """Append a record whose JSON comes in pieces; StorageError.
 
-        `checkpoint` is called after each piece and may raise, to give up.
+        `checkpoint` is called after each piece; it may rest, and may raise to give up.
         """
         kept = []
         length, digest = 1, hashlib.sha1(usedforsecurity=False)
@@ -151,8 +146,6 @@ class Rewrite:
         if self.given_up:
             raise GivenUpError(f"{self._path}: {self._failed}: given up")
         checkpoint()
-        if self._rest:
-            time.sleep(self._rest)
 
     def _append(self, data: bytes) -> None:
         try:

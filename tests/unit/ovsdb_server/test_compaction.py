@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ovsdb.compaction import Compaction
+from ovsdb.compaction import REST_SECONDS, Compaction, Considerate
 from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.hosted import HostedDatabase
 from ovsdb.schema import Schema
@@ -274,3 +274,14 @@ def test_what_is_closed_is_not_written_any_more(path: Path, hosted: HostedDataba
     assert (path.stat().st_ino, path.stat().st_size) == (before.st_ino, before.st_size)
     commit(after, "mine")
     after.close()
+
+
+def test_it_rests_only_while_clients_are_served() -> None:
+    served, rests = [0], list[float]()
+    checkpoint = Considerate(lambda: served[0], lambda: None, rests.append)
+    checkpoint()
+    assert rests == []
+    served[0] += 3
+    checkpoint()
+    checkpoint()
+    assert rests == [REST_SECONDS]
