@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from appctl.client import DEFAULT_TARGET, CommandRefused, TargetError, call, call_json
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, set_alarm
@@ -15,6 +14,10 @@ from appctl.getopt import VALUE, Option
 from appctl.log_options import log_options
 from appctl.vlog import Level
 from rpc.jsonvalue import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 PROGRAM = "ovs-appctl"
 

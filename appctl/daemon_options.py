@@ -6,15 +6,15 @@ Rule: cheap to import, since tools that could detach mostly do not.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from appctl.command_line import Line
 from appctl.directories import rundir
 from appctl.getopt import OPTIONAL, VALUE, Option
 from appctl.log_options import log_options
+from rpc.structs import Struct
 
 
-class Options(NamedTuple):
+class Options(Struct):
     """What the command line says about the daemon's life. File names are absolute."""
 
     program: str

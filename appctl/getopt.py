@@ -8,7 +8,10 @@ to import: a call of a tool that asks for no help loads no library for command l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FLAG, VALUE, OPTIONAL = "flag", "value", "optional"  # what an option takes
 

@@ -10,14 +10,15 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+
+from rpc.structs import Struct
 
 DEFAULT_DATE = "%Y-%m-%d %H:%M:%S.###"
 ESCAPE = re.compile(r"%(?P<left>-?)(?P<zero>0?)(?P<width>\d*)(?P<letter>[A-Za-z%])(?:\{(?P<braces>[^}]*)\})?")
 TAKES_BRACES = "dDcm"
 
 
-class Record(NamedTuple):
+class Record(Struct):
     """One message with everything that a pattern may ask for."""
 
     program: str
@@ -32,7 +33,7 @@ class Record(NamedTuple):
     text: str
 
 
-class Piece(NamedTuple):
+class Piece(Struct):
     """A literal (letter "") or an escape of a pattern."""
 
     letter: str

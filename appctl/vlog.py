@@ -17,11 +17,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import TypeVar
 
 from appctl.log_modules import C_MODULES
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class Level(enum.IntEnum):

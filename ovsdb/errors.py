@@ -7,7 +7,10 @@ read. `to_wire` makes the <error> object of RFC 7047, section 3.1.
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 _MISSING = object()
 

@@ -8,7 +8,7 @@ appctl.directories).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from rpc.structs import Struct
 
 DEFAULT_PORT = 6640  # IANA's for OVSDB
 
@@ -25,7 +25,7 @@ class AddressError(ValueError):
         return f"{self.text}: {self.why}"
 
 
-class UnixAddress(NamedTuple):
+class UnixAddress(Struct):
     """A Unix domain socket; `passive` listens."""
 
     path: str
@@ -36,7 +36,7 @@ class UnixAddress(NamedTuple):
         return f"{'p' if self.passive else ''}unix:{self.path}"
 
 
-class TcpAddress(NamedTuple):
+class TcpAddress(Struct):
     """A TCP connection to make, with TLS where `tls`."""
 
     host: str  # a name, an IPv4 address, or an IPv6 address without brackets (with %zone where given)
@@ -48,7 +48,7 @@ class TcpAddress(NamedTuple):
         return f"{'ssl' if self.tls else 'tcp'}:{_format_host(self.host)}:{self.port}"
 
 
-class TcpListenAddress(NamedTuple):
+class TcpListenAddress(Struct):
     """A TCP port to listen on."""
 
     port: int  # 0: the kernel chooses

@@ -14,8 +14,6 @@ import select
 import socket
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
 from rpc.connecting import accept, connect, event_of, wait
@@ -26,7 +24,11 @@ from rpc.jsonvalue import Json
 from rpc.message import Message, Reply, Request, encode_notification, encode_request, encode_result
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
     from rpc.jsonvalue import Encodable
     from rpc.tls import TlsSocket
 

@@ -12,14 +12,16 @@ import os
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Any
 
 from rpc.address import ActiveAddress, PassiveAddress, TcpAddress, UnixAddress
 from rpc.errors import ConnectError, ListenError, MustWait, Timeout
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 from rpc.unixsocket import absolute, short_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rpc.tls import Tls, TlsSocket
 
     Socket = socket.socket | TlsSocket

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
 
 from rpc.jsonvalue import DecodeError, Json, decode
+from rpc.structs import Struct
 
 DEFAULT_MAX_BYTES = 256 << 20
 MAX_DEPTH = 1024  # orjson's own limit; the C programs stop at 1000
@@ -28,7 +28,7 @@ OPENER = {0x7D: 0x7B, 0x5D: 0x5B}  # closing bracket -> the one it closes
 PAIR_PASSES = 8  # values of OVSDB nest no deeper; what does is matched bracket by bracket
 
 
-class Patterns(NamedTuple):
+class Patterns(Struct):
     """What documents are cut by, where they do not come one by one."""
 
     string_end: re.Pattern[bytes]

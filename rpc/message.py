@@ -8,18 +8,19 @@ as the C programs do: a member that is null counts as absent, unknown members ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from rpc.jsonvalue import DecodeError, Json, encode
 from rpc.jsonvalue import decode as decode_json
+from rpc.structs import Struct
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rpc.jsonvalue import Encodable
 
 MEMBERS = ("method", "params", "result", "error", "id")
 
 
-class Request(NamedTuple):
+class Request(Struct):
     """Asks for a reply that bears the same id."""
 
     method: str
@@ -27,14 +28,14 @@ class Request(NamedTuple):
     id: Json  # any JSON value but null
 
 
-class Notification(NamedTuple):
+class Notification(Struct):
     """Asks for nothing."""
 
     method: str
     params: list[Json]
 
 
-class Reply(NamedTuple):
+class Reply(Struct):
     """Answers a request: `error` is None on success."""
 
     result: Json

@@ -6,12 +6,12 @@ load and which most runs of a tool do not need.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from rpc.structs import Struct
 
 NO_VERIFICATION = "none"  # in place of a CA certificate
 
 
-class TlsSettings(NamedTuple):
+class TlsSettings(Struct):
     """The files and limits of TLS connections (ovsdb-server(1), "SSL"); "" where none is given."""
 
     private_key: str = ""

@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn
 
 from appctl import directories, vlog
 from appctl.command_line import CliError, Finished, Line, Tool, run
@@ -30,6 +29,10 @@ from vsctl.patience import DEFAULT_DEADLINE, Patience
 from vsctl.printing import Writer
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
 from vsctl.text import format_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 DATABASE = "Open_vSwitch"
 DEADLINE_PASSED = 124  # exit status: the time of --deadline is over, as timeout(1) has it

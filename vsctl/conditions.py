@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from typing import Any, NamedTuple
 
 from ovsdb.datum import Value
 from ovsdb.schema import Atom, ColumnSchema, ColumnType
+from rpc.structs import Struct
 from vsctl.errors import CommandError
 from vsctl.store import Row
 from vsctl.symbols import Symbols
 from vsctl.tables import Table, value_of
 from vsctl.values import parse_atom, parse_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Items = Mapping[Atom, Atom | None]  # the atoms of a value; of a map, with what they lead to
 
@@ -48,7 +52,7 @@ OPERATORS: dict[str, Callable[[Items, Items], bool]] = {
 _LONGEST_FIRST = sorted(OPERATORS, key=len, reverse=True)
 
 
-class Condition(NamedTuple):
+class Condition(Struct):
     """One condition, read."""
 
     column: ColumnSchema

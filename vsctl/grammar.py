@@ -11,22 +11,25 @@ past parse_commands() can be executed as far as its grammar goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from rpc.structs import Struct
 from vsctl.errors import UsageError
 from vsctl.text import format_words
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from ovsdb.schema import Schema
     from vsctl.output import Output
 
-Executed = TypeVar("Executed", bound=Callable[..., "Output | int"])
+    Executed = TypeVar("Executed", bound=Callable[..., Output | int])
+
 
 VARIADIC, KEYWORD = 0x04, 0x08  # flags of code objects: co_flags has *args, **kwargs
 
 
-class Command(NamedTuple):
+class Command(Struct):
     """A command as declared."""
 
     name: str
@@ -42,7 +45,7 @@ class Command(NamedTuple):
     options_anywhere: bool  # also behind its name; Open vSwitch has no such options to be compatible with
 
 
-class Call(NamedTuple):
+class Call(Struct):
     """A command as given on the command line."""
 
     command: Command
@@ -116,14 +119,14 @@ def find_command(name: str) -> Command | None:
     """The command of that name."""
     for module, names in MODULES.items():
         if name in names:
-            import_module(module)
+            __import__(module)
     return COMMANDS.get(name)
 
 
 def all_commands() -> dict[str, Command]:
     """Every command, by name."""
     for module in MODULES:
-        import_module(module)
+        __import__(module)
     return COMMANDS
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 from rpc.jsonvalue import Json
+from rpc.structs import Struct
 from rpc.tls_settings import NO_SETTINGS
 from vsctl.errors import CommandError
 from vsctl.store import Row, Store, members
 from vsctl.symbols import Symbols
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ovsdb.schema import Schema
     from vsctl.grammar import Call
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MAX_VLAN = 4095
 
 
-class Bridge(NamedTuple):
+class Bridge(Struct):
     """A bridge; a fake one has a parent."""
 
     name: str
@@ -40,7 +41,7 @@ class Bridge(NamedTuple):
         return self.port is not None
 
 
-class Port(NamedTuple):
+class Port(Struct):
     """A port, and the bridge that it counts to."""
 
     row: Row
@@ -48,7 +49,7 @@ class Port(NamedTuple):
     bridge: Bridge
 
 
-class Interface(NamedTuple):
+class Interface(Struct):
     """An interface and its port."""
 
     row: Row
@@ -56,7 +57,7 @@ class Interface(NamedTuple):
     port: Port
 
 
-class Guard(NamedTuple):
+class Guard(Struct):
     """Who sees to it that a change is taken back."""
 
     start: Callable[[], None]  # before it is made. CommandError

@@ -6,7 +6,6 @@ Rule: a table, for reading a command line, the help, --options and completion al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
 
 from appctl.command_line import HELP_OPTION, Finished
 from appctl.getopt import FLAG, VALUE, Given, Option
@@ -15,7 +14,10 @@ from appctl.tls_options import TLS_OPTIONS
 from appctl.version import format_version
 from vsctl import grammar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from appctl.command_line import Tool
 
 PROGRAM = "ovs-vsctl"

@@ -6,14 +6,18 @@ Rule: commands print nothing themselves: their output appears only when the tran
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
+from rpc.structs import Struct
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ovsdb.table import Table
     from vsctl.store import Row
 
 
-class Report(NamedTuple):
+class Report(Struct):
     """Text for people, and the same as data for --format=json.
 
     What came from a column stands in the data as ovsdb.table.Datum.
@@ -24,13 +28,14 @@ class Report(NamedTuple):
     painted: str = ""  # the text with colours, for a terminal; empty: it has none
 
 
-class NewRow(NamedTuple):
+class NewRow(Struct):
     """The UUID of a row, known only after the commit."""
 
     row: Row
 
 
-Output = Union[Report, str, "Table", NewRow, None]
+if TYPE_CHECKING:
+    Output = Report | str | Table | NewRow | None
 
 
 def lines(texts: Sequence[str], value: Any = ...) -> Report:

@@ -12,11 +12,12 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from appctl import vlog
+from rpc.structs import Struct
 from vsctl.errors import DeadlinePassed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -25,7 +26,7 @@ NOTICE_AGAIN = 60.0  # seconds between later notices
 DEFAULT_DEADLINE = 300  # seconds, where nobody looks on: stderr is no terminal
 
 
-class Phase(NamedTuple):
+class Phase(Struct):
     """What the program is at, since when."""
 
     what: str  # "connect", "answer", "record" or "switch"; "input": of the user, which is not told

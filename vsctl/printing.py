@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
 
-from vsctl.output import NewRow, Output, Report
+from vsctl.output import NewRow, Report
 from vsctl.text import leading_integer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from ovsdb.table import Datum, Printer, Table
+    from vsctl.output import Output
 
 
 class Writer:

@@ -7,25 +7,28 @@ Rule: nothing is printed here. The outcome says what to print and what went wron
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Conflict, TransactionError, check_results
 from rpc.jsonvalue import Json
+from rpc.structs import Struct
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 from vsctl.answers import rows_of, uuid_of
 from vsctl.errors import BadAnswer, CommandError, CommandExit, TryAgain
 from vsctl.grammar import Call
 from vsctl.model import Model
-from vsctl.output import Output, Report
 from vsctl.patience import Patience
 from vsctl.store import Row, Store, members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vsctl.output import Output, Report
 
 SWITCH = "Open_vSwitch"
 WAIT_MONITOR, SWITCH_MONITOR = "wait-until", "cur_cfg"  # names of monitors
 
 
-class Settings(NamedTuple):
+class Settings(Struct):
     """How to execute."""
 
     wait_for_switch: bool = True

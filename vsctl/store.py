@@ -10,19 +10,19 @@ gives them others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ovsdb.client.blocking import Client
 from ovsdb.client.transaction import Transaction, Where, by_uuid
 from ovsdb.uuids import new_uuid
 from rpc.jsonvalue import Json
+from rpc.structs import Struct
 from vsctl.answers import ask, rows_of, uuid_of
 from vsctl.errors import TryAgain
 
 FEW = 64  # rows are read one by one up to this many, beyond it all rows of the table are
 
 
-class Seen(NamedTuple):
+class Seen(Struct):
     """An answer of the server, which is verified at the commit."""
 
     table: str

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from vsctl.grammar import command
 from vsctl.model import Model
 from vsctl.output import Report, lines
 from vsctl.store import Row, map_of, set_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @command("init", writes=True)

@@ -6,18 +6,19 @@ Rule: a name given on the command line becomes a table, a column or a row here a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from ovsdb.datum import Value, default_value, format_datum, is_uuid, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
 from ovsdb.table import Datum
 from rpc.jsonvalue import Json
+from rpc.structs import Struct
 from vsctl.errors import CommandError
 from vsctl.model import Model
 from vsctl.remedies import did_you_mean
 from vsctl.store import Row
 from vsctl.values import read_token
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vsctl.grammar import Call
 
@@ -25,7 +26,7 @@ UUID_COLUMN = ColumnSchema("_uuid", ColumnType(BaseType("uuid")), mutable=False)
 MIN_UUID_DIGITS = 4  # of an abbreviated UUID
 
 
-class RecordName(NamedTuple):
+class RecordName(Struct):
     """A way to name the rows of a table: by a column of a row that they are, or that refers to them.
 
     Whatever the table, "." names its only row.
@@ -53,7 +54,7 @@ RECORD_NAMES: dict[str, tuple[RecordName, ...]] = {
 }
 
 
-class ColumnKey(NamedTuple):
+class ColumnKey(Struct):
     """COLUMN[:KEY], and what follows it."""
 
     column: ColumnSchema
@@ -61,7 +62,7 @@ class ColumnKey(NamedTuple):
     rest: str
 
 
-class Table(NamedTuple):
+class Table(Struct):
     """A table that the server has."""
 
     schema: TableSchema

@@ -8,13 +8,13 @@ that shows the text.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import orjson
 
 from ovsdb.datum import Value, check_atom, is_uuid
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
+from rpc.structs import Struct
 from vsctl.errors import CommandError
 from vsctl.symbols import Symbols
 
@@ -36,7 +36,7 @@ _RANGE = re.compile(r"\s*([-+]?[0-9]+)-([-+]?[0-9]+)\Z")
 _ESCAPE = re.compile(r'\\(?!["\\/bfnrtu])(.?)')
 
 
-class Token(NamedTuple):
+class Token(Struct):
     """A word of a text, and where what follows it begins."""
 
     text: str  # still in its quotes

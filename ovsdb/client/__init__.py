@@ -8,9 +8,7 @@ Rule: a name is loaded when it is asked for, so that command-line tools get by w
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ovsdb.client.changes import RowChange
     from ovsdb.client.core import AmbiguousOutcome, Unsuitable
@@ -103,4 +101,6 @@ def __getattr__(name: str) -> object:
     module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(module), name)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from rpc.address import ActiveAddress, PassiveAddress
 from rpc.blocking import Connection
@@ -19,7 +17,11 @@ from rpc.jsonvalue import Json
 from rpc.message import Message, Notification
 from rpc.tls_settings import NO_SETTINGS, TlsSettings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
     from ovsdb.schema import Schema
 
 RETRY_INTERVAL = 0.1  # seconds between attempts to connect, at first; doubled up to a second

@@ -12,11 +12,11 @@ Operations are added in the order in which the server is to execute them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rpc.jsonvalue import Json
 
-if TYPE_CHECKING:  # a tool that writes wire values only need not load these
+TYPE_CHECKING = False
+if TYPE_CHECKING:
     from ovsdb.datum import Value
     from ovsdb.schema import TableSchema
 
