@@ -6,9 +6,9 @@ dropped.
 
 from __future__ import annotations
 
+import _socket  # as in rpc.connecting
 import contextlib
 import os
-import socket
 import time
 
 from appctl.log_pattern import Record
@@ -32,7 +32,7 @@ class _State:
         self.local: str | tuple[str, int] | None = DEVICE  # a socket's file, or host and port; None: nowhere
         self.prefixed = False  # our own prefix, instead of the one that libc puts before a message
         self.target: tuple[str, int] | None = None  # gets a copy over UDP
-        self.sockets: dict[socket.AddressFamily, socket.socket] = {}
+        self.sockets: dict[int, _socket.socket] = {}
 
 
 _state = _State()
@@ -71,7 +71,7 @@ def send(record: Record, line: str, facility: int | None) -> None:
 
 def _prefix(record: Record) -> str:
     when = time.strftime("%b %e %H:%M:%S", time.gmtime(record.when))
-    return f"<{record.priority}> {when} {socket.gethostname()} {record.program}: "
+    return f"<{record.priority}> {when} {_socket.gethostname()} {record.program}: "
 
 
 def _libc_prefix(record: Record) -> str:
@@ -81,12 +81,12 @@ def _libc_prefix(record: Record) -> str:
 
 def _send(target: str | tuple[str, int], text: str) -> None:
     if isinstance(target, str):
-        family = socket.AF_UNIX
+        family = _socket.AF_UNIX
     else:
-        family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+        family = _socket.AF_INET6 if ":" in target[0] else _socket.AF_INET
     with contextlib.suppress(OSError):
         if family not in _state.sockets:
-            _state.sockets[family] = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            _state.sockets[family] = _socket.socket(family, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)
         _state.sockets[family].sendto(text.encode(errors="backslashreplace"), target)
 
 

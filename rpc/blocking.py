@@ -7,11 +7,11 @@ kept for receive().
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import os
 import select
-import socket
 from collections import deque
 from collections.abc import Sequence
 
@@ -38,8 +38,8 @@ CHUNK = 1 << 16
 class Connection:
     """One connection. Not to be shared between threads. A context manager that closes it."""
 
-    def __init__(self, sock: socket.socket | TlsSocket, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        if isinstance(sock, socket.socket):
+    def __init__(self, sock: _socket.socket | TlsSocket, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        if isinstance(sock, _socket.socket):
             sock.setblocking(False)
         self._socket = sock
         self._incoming = Incoming(max_bytes)

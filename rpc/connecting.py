@@ -7,10 +7,10 @@ runs meanwhile, also while a name is looked up. ssl is loaded where an address a
 
 from __future__ import annotations
 
+import _socket  # socket itself makes enums of its constants, which takes an eighth of a call of a tool
 import errno
 import os
 import select
-import socket
 import time
 
 from rpc.address import ActiveAddress, PassiveAddress, TcpAddress, UnixAddress
@@ -20,11 +20,12 @@ from rpc.unixsocket import absolute, short_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Any
 
     from rpc.tls import Tls, TlsSocket
 
-    Socket = socket.socket | TlsSocket
+    Socket = _socket.socket | TlsSocket
 Deadline = float | None
 
 
@@ -80,13 +81,15 @@ def event_of(error: BlockingIOError, usual: int) -> int:
     return usual
 
 
-def _start_tls(sock: socket.socket, tls: Tls, host: str | None, deadline: Deadline) -> TlsSocket:
+def _start_tls(sock: _socket.socket, tls: Tls, host: str | None, deadline: Deadline) -> TlsSocket:
     """The handshake; TlsError."""
+    import socket
+
     from rpc.tls import HANDSHAKE_SECONDS, TlsError
 
     limit = time.monotonic() + HANDSHAKE_SECONDS
     limit = limit if deadline is None else min(limit, deadline)
-    wrapped = tls.wrap(sock, host=host)
+    wrapped = tls.wrap(socket.socket(fileno=sock.detach()), host=host)
     try:
         while True:
             try:
@@ -102,8 +105,8 @@ def _start_tls(sock: socket.socket, tls: Tls, host: str | None, deadline: Deadli
         raise
 
 
-def _connect_unix(address: UnixAddress, deadline: Deadline) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _connect_unix(address: UnixAddress, deadline: Deadline) -> _socket.socket:
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         with short_name(address.path) as name:
             _complete_connect(sock, name, deadline)
@@ -113,18 +116,18 @@ def _connect_unix(address: UnixAddress, deadline: Deadline) -> socket.socket:
     return sock
 
 
-def _connect_tcp(address: TcpAddress, deadline: Deadline) -> socket.socket:
+def _connect_tcp(address: TcpAddress, deadline: Deadline) -> _socket.socket:
     """Tries the addresses behind the name one after the other."""
     failure: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     for family, kind, protocol, _, target in _look_up(address, deadline):
-        sock = socket.socket(family, kind, protocol)
+        sock = _socket.socket(family, kind, protocol)
         try:
             _complete_connect(sock, target, deadline)
         except OSError as error:
             sock.close()
             failure = error
             continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         return sock
     raise _failure(ConnectError, address, failure) from failure
 
@@ -135,7 +138,7 @@ def _look_up(address: TcpAddress, deadline: Deadline) -> list[Any]:
     Names are looked up in a thread: the resolver knows no deadline, and lets no signal's handler run.
     """
     try:
-        return _getaddrinfo(address, socket.AI_NUMERICHOST)
+        return _getaddrinfo(address, _socket.AI_NUMERICHOST)
     except (OSError, ValueError):
         pass
     import queue
@@ -162,16 +165,18 @@ def _look_up(address: TcpAddress, deadline: Deadline) -> list[Any]:
 
 
 def _getaddrinfo(address: TcpAddress, flags: int) -> list[Any]:
-    return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=flags)
+    return _socket.getaddrinfo(address.host, address.port, type=_socket.SOCK_STREAM, flags=flags)
 
 
-def _complete_connect(sock: socket.socket, target: str | tuple[object, ...], deadline: Deadline) -> None:
+def _complete_connect(sock: _socket.socket, target: str | tuple[object, ...], deadline: Deadline) -> None:
     """OSError; TimeoutError, which is one, when the deadline passes."""
     sock.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
     sock.connect(target)
 
 
 def _accept_plain(address: PassiveAddress, deadline: Deadline) -> socket.socket:
+    import socket
+
     path = absolute(address.path) if isinstance(address, UnixAddress) else ""
     try:
         with _listen(address, path) as listener:
@@ -188,6 +193,8 @@ def _accept_plain(address: PassiveAddress, deadline: Deadline) -> socket.socket:
 
 
 def _listen(address: PassiveAddress, path: str) -> socket.socket:
+    import socket
+
     if isinstance(address, UnixAddress):
         _unlink(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
