@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from datapath.link import Link
 from datapath.provider import LOCAL_PORT, Vport, VportSpec
+from vswitchd.bridge_mac import bridge_mac
 from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface
 
 DATAPATH_NAMES = {"system": "ovs-system", "netdev": "ovs-netdev", "dummy": "ovs-dummy"}
@@ -173,16 +174,10 @@ def _mac_steps(bridge: DesiredBridge, links: Mapping[str, Link]) -> Iterator[Ste
             continue
         mac = interface.mac
         if interface.name == bridge.name:
-            mac = bridge.hwaddr or (_lowest_mac(bridge, links) if bridge.datapath_type == "system" else "")
+            mac = bridge_mac(bridge, links)
         link = links.get(interface.name)
         if mac and (link is None or link.mac != mac):
             yield SetMac(bridge.datapath_type, interface.name, mac)
-
-
-def _lowest_mac(bridge: DesiredBridge, links: Mapping[str, Link]) -> str:
-    """Choose a bridge's address as Open vSwitch does: the lowest of its ports', internal ones aside."""
-    devices = _links(bridge.interfaces(), links, ("system",))
-    return min((link.mac for link in devices if link.mac), default="")
 
 
 def _mtu_steps(bridge: DesiredBridge, links: Mapping[str, Link]) -> Iterator[Step]:

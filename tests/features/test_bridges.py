@@ -68,20 +68,27 @@ def test_settings_without_a_meaning_do_no_harm(lab: FeatureLab) -> None:
 
 @pytest.mark.feature("Ports", "a bridge has the lowest address of its devices, until hwaddr says otherwise")
 def test_the_address_of_a_bridge(lab: FeatureLab) -> None:
-    lab.host("a")
-    lab.host("b")
-    lab.vsctl("add-br br0 -- add-port br0 a -- add-port br0 b")
-    devices = [ns.device(lab.namespace, name) for name in "ab"]
-    lowest = min(device.mac for device in devices if device)
-    if lab.side.is_kernel:
-        lab.wait_until(lambda: lab.get("interface", "br0", "mac_in_use").strip('"') == lowest, "the lowest")
+    for name, address in (("a", "00:16:3e:00:00:07"), ("b", "00:16:3e:00:00:05"), ("c", "")):
+        lab.host(name)
+        if address:  # without it has a local one, which is no candidate
+            lab.run(f"ip link set dev {name} address {address}")
+
+    def becomes(address: str) -> None:
+        lab.wait_until(
+            lambda: lab.get("interface", "br0", "mac_in_use").strip('"') == address, f"it is {address}"
+        )
+        device = ns.device(lab.namespace, "br0")
+        assert device
+        assert device.mac == address
+
+    lab.vsctl("add-br br0 -- add-port br0 a -- add-port br0 b -- add-port br0 c")
+    becomes("00:16:3e:00:00:05")
     lab.vsctl(r"set bridge br0 other_config:hwaddr=\"0a:00:00:00:00:05\"")
-    lab.wait_until(
-        lambda: lab.get("interface", "br0", "mac_in_use").strip('"') == "0a:00:00:00:00:05", "hwaddr is taken"
-    )
-    device = ns.device(lab.namespace, "br0")
-    assert device
-    assert device.mac == "0a:00:00:00:00:05"
+    becomes("0a:00:00:00:00:05")
     lab.vsctl("remove bridge br0 other_config hwaddr")
-    if lab.side.is_kernel:
-        lab.wait_until(lambda: lab.get("interface", "br0", "mac_in_use").strip('"') == lowest, "the lowest")
+    becomes("00:16:3e:00:00:05")
+    mirrored = "-- --id=@m create mirror name=m select_all=true output_port=@b -- set bridge br0 mirrors=@m"
+    lab.vsctl(f"-- --id=@b get port b {mirrored}")  # where a mirror goes is no port of the bridge's own
+    becomes("00:16:3e:00:00:07")
+    lab.vsctl("clear bridge br0 mirrors -- del-port a -- del-port b")
+    lab.wait_until(lambda: lab.get("interface", "br0", "mac_in_use")[:9] != '"00:16:3e', "it is a local one")

@@ -30,7 +30,6 @@ def test_a_device_is_described(lab: FeatureLab) -> None:
     expected = {
         "admin_state": "up",
         "link_state": "up",
-        "link_resets": "0",
         "link_speed": "10000000000",
         "duplex": "full",
         "mtu": "1500",

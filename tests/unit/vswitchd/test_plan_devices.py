@@ -9,7 +9,8 @@ from switching.vlan import PortVlan
 from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.plan import Actual, ActualDatapath, AddPort, DeletePort, SetMac, SetMtu, plan
 
-LOW, HIGH = "02:00:00:00:00:01", "02:00:00:00:00:02"
+LOW, HIGH = "00:16:3e:00:00:01", "00:16:3e:00:00:02"
+LOCAL = "0a:00:00:00:00:01"
 
 
 def link(name: str, ifindex: int, mac: str = HIGH, mtu: int = 1500) -> Link:
@@ -19,7 +20,7 @@ def link(name: str, ifindex: int, mac: str = HIGH, mtu: int = 1500) -> Link:
 def bridge(*interfaces: DesiredInterface, type: str = "system", hwaddr: str = "") -> Desired:
     local = DesiredInterface("br0", "br0", "internal")
     ports = [DesiredPort(i.name, i.name, PortVlan(), (i,)) for i in (local, *interfaces)]
-    return Desired("uuid", (DesiredBridge("b", "br0", type, tuple(ports), hwaddr),))
+    return Desired("uuid", (DesiredBridge("b5e0d4ff-6a8c", "br0", type, tuple(ports), hwaddr),))
 
 
 def actual(*links: Link, type: str = "system", **indexes: int) -> Actual:
@@ -35,14 +36,21 @@ ETH0 = DesiredInterface("eth0", "eth0", "system")
 ETH1 = DesiredInterface("eth1", "eth1", "system")
 
 
-def test_kernel_bridge_takes_the_lowest_address_of_its_devices() -> None:
+def test_bridge_takes_the_lowest_address_of_its_devices() -> None:
     there = actual(link("br0", 1), link("eth0", 2, LOW), link("eth1", 3), br0=1, eth0=2, eth1=3)
     assert plan(bridge(ETH0, ETH1), there) == (SetMac("system", "br0", LOW),)
 
 
-def test_userspace_bridge_keeps_its_address() -> None:
-    there = actual(link("br0", 1), link("eth0", 2, LOW), br0=1, eth0=2, type="netdev")
-    assert plan(bridge(ETH0, type="netdev"), there) == ()
+def test_local_addresses_of_devices_are_not_taken() -> None:
+    there = actual(link("br0", 1, LOCAL), link("eth0", 2, "02:00:00:00:00:01"), br0=1, eth0=2)
+    assert plan(bridge(ETH0), there) == ()
+
+
+def test_bridge_gives_back_the_address_of_a_device_that_has_gone() -> None:
+    (step,) = plan(bridge(), actual(link("br0", 1, LOW), br0=1))
+    assert isinstance(step, SetMac)
+    assert int(step.mac[:2], 16) & 3 == 2
+    assert plan(bridge(), actual(link("br0", 1, step.mac), br0=1)) == ()
 
 
 def test_configured_address_comes_first() -> None:
@@ -59,7 +67,7 @@ def test_internal_ports_get_the_smallest_mtu_of_the_devices() -> None:
 
 
 def test_mtu_of_an_internal_port_alone_is_its_users_business() -> None:
-    assert plan(bridge(), actual(link("br0", 1, mtu=9000), br0=1)) == ()
+    assert plan(bridge(), actual(link("br0", 1, LOCAL, mtu=9000), br0=1)) == ()
 
 
 def test_requested_mtu_is_set_on_its_port_and_followed_by_the_others() -> None:
@@ -92,5 +100,7 @@ def test_a_vxlan_device_is_made_anew_for_group_policies() -> None:
     ports = {"br0": Vport(1, "br0", "internal", 1), spec.name: Vport(2, spec.name, "vxlan", 9, 4789)}
     for gbp, expected in ((True, ()), (False, (DeletePort("system", spec.name, 2), AddPort("system", spec)))):
         device = replace(link(spec.name, 9), gbp=gbp)
-        there = Actual({"system": ActualDatapath("ovs", ports)}, {"br0": link("br0", 1), spec.name: device})
+        there = Actual(
+            {"system": ActualDatapath("ovs", ports)}, {"br0": link("br0", 1, LOCAL), spec.name: device}
+        )
         assert plan(wanted, there) == expected
