@@ -68,7 +68,7 @@ def _format_range(nat: Nat) -> str:
 def _format_address(address: int, proto: int, *, brackets: bool) -> str:
     if proto == _AF_INET:
         return str(ipaddress.IPv4Address(address))
-    text = str(ipaddress.IPv6Address(address))
+    text = v.format_ipv6(address)
     return f"[{text}]" if brackets else text
 
 

@@ -21,10 +21,13 @@ class _Part(NamedTuple):
     shift: int  # within a FlowKey's nsh
 
 
+_MDTYPE2: Final = 2
+_TYPE_SHIFT: Final = 168
+_CONTEXT: Final = (1 << 128) - 1
 _PARTS: Final = (
     _Part("flags", v.decimal(8), 184),
     _Part("ttl", v.decimal(8), 176),
-    _Part("mdtype", v.decimal(8), 168),
+    _Part("mdtype", v.decimal(8), _TYPE_SHIFT),
     _Part("np", v.decimal(8), 160),
     _Part("spi", v.hexa(24), 136),
     _Part("si", v.decimal(8), 128),
@@ -45,6 +48,8 @@ _NUMBERS: Final = {
 def format_key(value: int, mask: int) -> str:
     """Write nsh(...) of a FlowKey's `nsh`; "" where nothing of it is looked at."""
     written = []
+    if value >> _TYPE_SHIFT & 0xFF == _MDTYPE2:  # without the context of type 1: Open vSwitch writes zeros
+        mask |= _CONTEXT
     for part in _PARTS:
         if bits := mask >> part.shift & part.kind.ones:
             text = _format_part(part.kind, value >> part.shift & part.kind.ones, bits)

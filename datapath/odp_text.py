@@ -334,7 +334,7 @@ class _Reader:
             try:
                 tagged |= self._item(name, arguments, depth)
             except OdpTextError as error:
-                raise OdpTextError(f"{name}({arguments})", error.why) from None
+                raise OdpTextError(text[text.find(f"{name}({arguments}") :], error.why) from None
         if depth and not tagged and "eth_type" not in self.values:
             self.set("eth_type", ETH_TYPE_NONE, 0xFFFF)
 

@@ -7,6 +7,7 @@ of as many bytes; what is malformed in there is written as it can be, never rais
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -24,7 +25,13 @@ _HOST_U32: Final = Struct("=I")
 _GENEVE_TEXT = re.compile(r"\{([^{}]*)\}")
 _CLASS, _TYPE, _ID, _FLAGS = v.hexa(16), v.hexa(8), v.decimal(16), v.hexa(8)
 _GENEVE_FIELDS: Final = {"class": _CLASS, "type": _TYPE, "len": v.decimal(8)}
-_VERSION, _INDEX, _DIRECTION, _HWID = v.decimal(8), v.hexa(20), v.decimal(1), v.hexa(6)
+_VERSION, _INDEX, _DIRECTION, _HWID = v.decimal(8), v.hexa(32), v.decimal(1), v.hexa(6)
+_WORDS: Final = {"idx": "idx", "direction": "dir", "hwid": "hwid"}
+_FIELD_FORMATS: Final[dict[str, Callable[[int], str]]] = {
+    "idx": v.hexadecimal,
+    "direction": str,
+    "hwid": v.hexadecimal,
+}
 _NAMES: Final = frozenset(("geneve", "vxlan", "erspan"))
 
 
@@ -40,7 +47,7 @@ def format_option(kind: int, payload: bytes, mask: bytes | None = None, *, verbo
         return f"geneve({_format_geneve(payload, bits, verbose=verbose)})"
     if kind == uapi.OVS_TUNNEL_VXLAN_OPTS:
         return f"vxlan(gbp({_format_gbp(payload, bits, verbose=verbose)}))"
-    return f"erspan({_format_erspan(payload, mask, verbose=verbose)})"
+    return f"erspan({_format_erspan(payload, bits, verbose=verbose)})"
 
 
 def _item(name: str, kind: Kind, value: int, mask: int, *, verbose: bool) -> list[str]:
@@ -83,20 +90,19 @@ def _format_gbp(payload: bytes, mask: bytes, *, verbose: bool) -> str:
     return ",".join(parts + _item("flags", _FLAGS, value >> 16 & 0xFF, bits >> 16 & 0xFF, verbose=verbose))
 
 
-def _format_erspan(payload: bytes, mask: bytes | None, *, verbose: bool) -> str:
+def _format_erspan(payload: bytes, mask: bytes, *, verbose: bool) -> str:
+    """Write the version, and what it has, always with masks, as Open vSwitch does."""
     found = from_attribute(payload)
     if found is None:
         return ""
-    if mask is None:
-        if found.version == 1:
-            return f"ver=1,idx={_INDEX.format(found.idx)}"
-        return f"ver={found.version},dir={found.direction},hwid={_HWID.format(found.hwid)}"
     bits = from_attribute(payload[:4] + mask[4:]) or Erspan(found.version)
     parts = _item("ver", _VERSION, found.version, mask[0], verbose=verbose)
-    if found.version == 1:
-        return ",".join(parts + _item("idx", _INDEX, found.idx, bits.idx, verbose=True))
-    parts += _item("dir", _DIRECTION, found.direction, bits.direction, verbose=verbose)
-    return ",".join(parts + _item("hwid", _HWID, found.hwid, bits.hwid, verbose=verbose))
+    shown = ("idx",) if found.version == 1 else ("direction", "hwid")
+    for name in shown:
+        value, looked_at = getattr(found, name), getattr(bits, name)
+        if looked_at or verbose or name == "idx":
+            parts.append(f"{_WORDS[name]}={_FIELD_FORMATS[name](value)}/{v.hexadecimal(looked_at)}")
+    return ",".join(parts)
 
 
 def parse_option(name: str, arguments: str) -> tuple[int, bytes, bytes]:

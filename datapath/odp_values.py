@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -83,8 +84,9 @@ def _format_ipv4(value: int) -> str:
     return str(ipaddress.IPv4Address(value & 0xFFFFFFFF))
 
 
-def _format_ipv6(value: int) -> str:
-    return str(ipaddress.IPv6Address(value))
+def format_ipv6(value: int) -> str:
+    """Write an IPv6 address as the C library does: one that holds an IPv4 address, with dots."""
+    return socket.inet_ntop(socket.AF_INET6, value.to_bytes(16, "big"))
 
 
 def decimal(bits: int) -> Kind:
@@ -99,7 +101,7 @@ def hexa(bits: int) -> Kind:
 
 MAC = Kind(48, format_mac, _parse_mac, format_mac)
 IPV4 = Kind(32, _format_ipv4, lambda text: int(ipaddress.IPv4Address(text)), _format_ipv4)
-IPV6 = Kind(128, _format_ipv6, lambda text: int(ipaddress.IPv6Address(text)), _format_ipv6)
+IPV6 = Kind(128, format_ipv6, lambda text: int(ipaddress.IPv6Address(text)), format_ipv6)
 TUNNEL_ID = Kind(
     64, lambda value: f"0x{value:x}", number, lambda value: f"0x{value:x}"
 )  # 0 is 0x0 here alone

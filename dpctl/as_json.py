@@ -6,7 +6,6 @@ its text. Counters and numbers of ports are numbers; addresses, masked values an
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import time
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from dpctl import conntrack, ct_limits, ct_text, flows, show
 from dpctl.options import Options
 from dpctl.targets import Targets, label
 
-_AF_INET6: Final = 10
 _Answer = Callable[[Targets, Options, list[str]], Any]
 
 
@@ -147,11 +145,8 @@ def _connection(c: Connection) -> dict[str, Any]:
 
 
 def _tuple(direction: Tuple, counters: Counters) -> dict[str, Any]:
-    address = ipaddress.IPv6Address if direction.family == _AF_INET6 else ipaddress.IPv4Address
-    answer: dict[str, Any] = {
-        "src": str(address(direction.src or 0)),
-        "dst": str(address(direction.dst or 0)),
-    }
+    src, dst = ct_text.format_addresses(direction)
+    answer: dict[str, Any] = {"src": src, "dst": dst}
     if direction.proto in ICMP_PROTOCOLS:
         answer |= {"id": direction.sport, "type": direction.icmp_type, "code": direction.icmp_code}
     else:

@@ -46,6 +46,7 @@ def dpctl(line: Line) -> int:
         sys.stdout.write(error.output)
         sys.stdout.flush()
         sys.stderr.write(error.text(PROGRAM))
+        sys.stdout.write(error.hint)
         return 1
     return 0
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dpctl import ports, show, unsupported
-from dpctl.errors import DpctlError
+from dpctl.errors import BadCall, DpctlError
 from dpctl.options import Options, take_options
 from dpctl.targets import Targets
 
@@ -124,9 +124,9 @@ def run_with(targets: Targets, options: Options, words: Sequence[str]) -> str:
     if command is None:
         raise DpctlError(f"unknown command '{name}'; use --help for help")
     if len(arguments) < command.least:
-        raise DpctlError(f"'{name}' command requires at least {command.least} arguments")
+        raise BadCall(name, f"requires at least {command.least} arguments", in_daemon=targets.in_daemon)
     if len(arguments) > command.most:
-        raise DpctlError(f"'{name}' command takes at most {command.most} arguments")
+        raise BadCall(name, f"takes at most {command.most} arguments", in_daemon=targets.in_daemon)
     if command.writes and options.read_only:
         raise DpctlError(f"'{name}' command does not work in read only mode")
     answer = partial(_as_json, name, command) if options.json else command.run

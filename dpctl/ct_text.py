@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from datapath.conntrack import ICMP_PROTOCOLS, Connection, Counters, SctpState, TcpState, Tuple
+from datapath.odp_values import IPV4, IPV6
 from dpctl.errors import DpctlError, because
 
 _EINVAL: Final = 22
@@ -99,10 +100,15 @@ def format_connection(connection: Connection, *, verbose: bool, statistics: bool
     return ",".join(parts)
 
 
+def format_addresses(direction: Tuple) -> tuple[str, str]:
+    """Write source and destination."""
+    kind = IPV6 if direction.family == socket.AF_INET6 else IPV4
+    return kind.format(direction.src or 0), kind.format(direction.dst or 0)
+
+
 def _format_tuple(direction: Tuple) -> str:
-    family = socket.AF_INET6 if direction.family == socket.AF_INET6 else socket.AF_INET
-    address = ipaddress.IPv6Address if family == socket.AF_INET6 else ipaddress.IPv4Address
-    text = f"src={address(direction.src or 0)},dst={address(direction.dst or 0)}"
+    src, dst = format_addresses(direction)
+    text = f"src={src},dst={dst}"
     if direction.proto in ICMP_PROTOCOLS:
         text += f",id={direction.sport or 0}"
         return f"{text},type={direction.icmp_type or 0},code={direction.icmp_code or 0}"

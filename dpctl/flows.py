@@ -136,7 +136,7 @@ def select_flow(targets: Targets, options: Options, arguments: list[str]) -> Sel
     name, rest = targets.optional(arguments, others=1)
     ufid = _ufid(rest[0])[0]
     if not ufid:
-        raise DpctlError(because("parsing flow ufid", errno.EINVAL))
+        raise DpctlError("parsing flow ufid")
     with targets.open(name, "opening datapath") as datapath:
         with _refused("getting flow"):
             flow = datapath.flow(ufid)
@@ -157,16 +157,16 @@ def _ufid(text: str) -> tuple[bytes, str]:
         raise DpctlError(because("parsing flow ufid", errno.EINVAL)) from None
 
 
-def _parse(text: str, ports: dict[str, int]) -> tuple[bytes, FlowKey, FlowKey]:
+def _parse(text: str, ports: dict[str, int], what: str = "") -> tuple[bytes, FlowKey, FlowKey]:
     ufid, key_text = _ufid(text)
     try:
         return ufid, *parse_key(key_text, ports)
     except OdpTextError as error:
-        raise DpctlError(because(f"parsing flow key ({error})", errno.EINVAL)) from None
+        raise DpctlError(because(f"{what} ({error})" if what else str(error), errno.EINVAL)) from None
 
 
 def _parse_put(flow: str, actions: str, ports: dict[str, int]) -> FlowPut:
-    ufid, key, mask = _parse(flow, ports)
+    ufid, key, mask = _parse(flow, ports, "parsing flow key")
     try:
         return FlowPut(ufid, key, mask, parse_actions(actions, ports))
     except OdpTextError:
@@ -234,7 +234,7 @@ def _delete(datapath: Datapath, text: str, options: Options) -> str:
         stats = datapath.delete_flow(found.ufid) if found else None
     if stats is None:
         missing = because("deleting flow", errno.ENOENT)
-        raise DpctlError(missing, output="" if ufid else "Perhaps you need to specify a UFID?\n")
+        raise DpctlError(missing, hint="Perhaps you need to specify a UFID?\n")
     return f"{format_stats(stats, time.monotonic())}\n" if options.statistics else ""
 
 

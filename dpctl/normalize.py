@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 
+from datapath import odp_values as v
 from datapath.actions import Action, PopMpls, PopVlan, PushMpls, PushVlan
 from datapath.odp_actions import format_actions, parse_actions
-from datapath.odp_text import format_key, format_lse, format_tci, parse_key
+from datapath.odp_text import HEADERS, format_key, format_lse, format_tci, parse_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import FlowKey
 from dpctl.errors import DpctlError, because
@@ -17,6 +18,7 @@ from dpctl.options import Options
 from dpctl.targets import Targets
 
 _ETH_P_8021Q = 0x8100
+_EXACT_TYPE = 0xFFFF
 _LABEL_FIELDS = 3  # label, tc, ttl; whether it is the last is seen anyway
 _Headers = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]  # tags (TPID, TCI) and labels, outermost first
 
@@ -29,7 +31,7 @@ def normalize_actions(targets: Targets, options: Options, arguments: list[str]) 
         key, mask = parse_key(text, ports)
     except OdpTextError as error:
         raise DpctlError(because(f"odp_flow_key_from_string ({error})", errno.EINVAL)) from None
-    shown = f"input flow: {format_key(key, mask)}\n"
+    shown = f"input flow: {_format_whole(text, key, mask)}\n"
     try:
         actions = parse_actions(actions_text, ports)
     except OdpTextError:
@@ -47,6 +49,27 @@ def normalize_actions(targets: Targets, options: Options, arguments: list[str]) 
         for group, listed in sorted(groups.items(), key=lambda item: item[0])
     ]
     return shown + "".join(lines or [f"{_format(headers)}drop\n"])
+
+
+def _format_whole(text: str, key: FlowKey, mask: FlowKey) -> str:
+    """Write the items of a key's text in their order, all fields of each, whatever is looked at."""
+    named = _fields_named(text)
+    whole = FlowKey._make(
+        -1 if bits or name in named else 0 for name, bits in zip(FlowKey._fields, mask, strict=True)
+    )
+    written = dict(v.split_items(format_key(key, whole._replace(eth_type=_EXACT_TYPE))))
+    shown = (name for name, _inner in v.split_items(text) if name in written)
+    return ",".join(f"{name}({written[name]})" for name in shown)
+
+
+def _fields_named(text: str) -> set[str]:
+    found = set()
+    for name, inner in v.split_items(text):
+        if name == "encap":
+            found |= _fields_named(inner or "")
+        elif name in HEADERS:
+            found |= {field.attribute for field in HEADERS[name].fields}
+    return found
 
 
 def _port(word: str) -> tuple[str, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from datapath.provider import (
     DEFAULT_TUNNEL_PORT,
@@ -23,36 +24,33 @@ _LAST_PORT = 65534
 
 @dataclass(frozen=True)
 class Interface:
-    """NETDEV[,OPTION=VALUE]... of add-if and set-if."""
+    """NETDEV[,OPTION=VALUE]... of add-if and set-if; `settings` are those of the device."""
 
     name: str
     kind: str | None
     port_no: int | None
-    dst_port: int | None
+    settings: Mapping[str, str]
 
 
 def parse_interface(text: str) -> Interface:
-    """Read an interface with its options; DpctlError where one is unknown or has no value."""
-    name, *settings = text.split(",")
-    found: dict[str, str] = {}
-    for setting in filter(None, settings):
-        key, equals, value = setting.partition("=")
-        if key not in ("type", "port_no", "dst_port"):
-            raise DpctlError(f'{name}: unknown option "{key}"')
-        if not equals or not value:
-            raise DpctlError(f'{name}: option "{key}" needs a value')
-        found[key] = value
-    return Interface(
-        name, found.get("type"), _number(name, found, "port_no"), _number(name, found, "dst_port")
-    )
+    """Read an interface with its options; DpctlError where a number is none."""
+    name, *words = text.split(",")
+    settings: dict[str, str] = {}
+    for word in filter(None, words):
+        key, _equals, value = word.partition("=")
+        settings[key] = value
+    port_no = _number(name, settings, "port_no")
+    return Interface(name, settings.pop("type", None) or None, port_no, settings)
 
 
-def _number(name: str, found: dict[str, str], key: str) -> int | None:
-    if key not in found:
+def _number(name: str, settings: dict[str, str], key: str) -> int | None:
+    """Take a number off the settings."""
+    text = settings.pop(key, "")
+    if not text:
         return None
-    if not found[key].isdigit() or int(found[key]) > _LAST_PORT:
-        raise DpctlError(f'{name}: "{found[key]}" is no number for {key}')
-    return int(found[key])
+    if not text.isdigit() or int(text) > _LAST_PORT:
+        raise DpctlError(f'{name}: "{text}" is no number for {key}')
+    return int(text)
 
 
 def add_dp(targets: Targets, options: Options, arguments: list[str]) -> str:
@@ -95,12 +93,14 @@ def _add_one(datapath: Datapath, interface: Interface, written: str) -> None:
     kind = interface.kind or "system"
     if kind not in VPORT_KINDS:
         raise DpctlError(because(f"{interface.name}: failed to open network device", errno.EAFNOSUPPORT))
-    name, dst_port = interface.name, 0
-    if kind in TUNNEL_KINDS:
-        dst_port = interface.dst_port or DEFAULT_TUNNEL_PORT[kind]
-        name = tunnel_vport_name(kind, dst_port)
+    spec = VportSpec(interface.name, kind, port_no=interface.port_no)
+    if kind in TUNNEL_KINDS:  # one device for all tunnels: what it needs are their UDP port and extension
+        settings = dict(interface.settings)
+        dst_port = _number(interface.name, settings, "dst_port") or DEFAULT_TUNNEL_PORT[kind]
+        gbp = kind == "vxlan" and settings.get("exts") == "gbp"
+        spec = replace(spec, name=tunnel_vport_name(kind, dst_port), dst_port=dst_port, gbp=gbp)
     try:
-        datapath.add_port(VportSpec(name, kind, dst_port, interface.port_no))
+        datapath.add_port(spec)
     except DatapathError as error:
         if error.errno in (errno.ENODEV, errno.EAFNOSUPPORT):
             what = f"{interface.name}: failed to open network device"
@@ -110,7 +110,10 @@ def _add_one(datapath: Datapath, interface: Interface, written: str) -> None:
 
 
 def set_if(targets: Targets, options: Options, arguments: list[str]) -> str:
-    """Check that ports are as asked for: nothing of a port that is there can be changed."""
+    """Check that ports are as asked for: nothing of a port that is there can be changed.
+
+    Settings of a tunnel are accepted, as Open vSwitch does: they are those of tunnels, not of their device.
+    """
     errors: list[str] = []
     with targets.open(targets.parse(arguments[0]), "opening datapath") as datapath:
         for argument in arguments[1:]:
@@ -131,6 +134,8 @@ def _check_one(datapath: Datapath, interface: Interface, written: str) -> None:
         raise DpctlError(f"{port.name}: can't change type from {port.kind} to {interface.kind}")
     if interface.port_no not in (None, port.port_no):
         raise DpctlError(f"{port.name}: can't change port number from {port.port_no} to {interface.port_no}")
+    if interface.settings and port.kind not in TUNNEL_KINDS:
+        raise DpctlError(f"{port.name}: arguments provided to device that is not configurable")
 
 
 def del_if(targets: Targets, options: Options, arguments: list[str]) -> str:

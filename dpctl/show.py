@@ -167,7 +167,9 @@ def cache_set_size(targets: Targets, options: Options, arguments: list[str]) -> 
         raise DpctlError(because("size is malformed", errno.EINVAL))
     size = int(size_text)
     with targets.open(targets.parse(written), "Opening datapath failed") as datapath:
-        if cache != "masks-cache" or datapath.stats().masks_cache_size is None:
+        if datapath.stats().masks_cache_size is None:
+            raise DpctlError(because("Setting caches not supported", errno.EOPNOTSUPP))
+        if cache != "masks-cache":
             raise DpctlError(because(f'Cache name "{cache}" not found on dpif', errno.EINVAL))
         try:
             datapath.resize_masks_cache(1 << (size - 1).bit_length() if size else 0)

@@ -54,4 +54,4 @@ def _dpctl(reconciler: Reconciler, providers: dict[str, Provider], name: str, ar
     try:
         return dpctl.run(Targets(used, opened=opened, in_daemon=True), [name, *args])
     except DpctlError as error:
-        raise CommandError(f"{error.output}{error.text('ovs-vswitchd')}".rstrip("\n")) from None
+        raise CommandError(f"{error.output}{error.text('ovs-vswitchd')}{error.hint}".rstrip("\n")) from None

@@ -37,7 +37,7 @@ TERSE = [
     "eth_type(0x0800)",
     "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,vxlan(gbp(id=10/0xf)),flags(-oam+df-csum)),in_port(1),eth(),eth_type(0x0800)",
     "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7/0xf)),in_port(1),eth(),eth_type(0x0800)",
-    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1,hwid=0x3f)),in_port(1),eth(),eth_type(0x0800)",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1/0x1,hwid=0x3f/0x3f)),in_port(1),eth(),eth_type(0x0800)",
     "recirc_id(0),in_port(1),ct_state(+est),ct_tuple4(src=1.2.3.4,dst=5.6.7.8,proto=6,tp_src=80,tp_dst=90),eth(),"
     "eth_type(0x0800),ipv4(frag=no)",
     "recirc_id(0),in_port(1),ct_state(+est),ct_tuple4(src=1.2.0.0/255.255.0.0,proto=6),eth(),eth_type(0x0800)",
@@ -45,6 +45,8 @@ TERSE = [
     "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(flags=0,ttl=63,spi=0x5,si=255,c1=0x1,c4=0x4)",
     "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(mdtype=1,np=3,spi=0x5,c1=0x1,c3=0x3/0x000000ff)",
     "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(flags=0x00/0x01,spi=0x5)",
+    "recirc_id(0x29),in_port(1),eth(),eth_type(0x894f),nsh(mdtype=1,spi=0x5/0x000000ff,si=0x0f/0x0f,c1=0x1/0x00000003)",
+    "recirc_id(0),in_port(1),eth(),eth_type(0x894f),nsh(mdtype=2,np=3,c1=0x0,c2=0x0,c3=0x0,c4=0x0)",
 ]
 VERBOSE = [
     "recirc_id(0/0),dp_hash(0/0),skb_priority(0/0),in_port(va),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),"
@@ -103,6 +105,7 @@ ACTIONS = [
     "nat(src=10.0.0.1-10.0.0.5:1000-2000,persistent,random))",
     "ct(force_commit,mark=0x5/0xffffffff,label=0x5,timeout=abc,nat)",
     "ct(commit,nat(src=[fe80::1]-[fe80::9]:80-90))",
+    "ct(nat(src=::0.1.0.0)),ct(nat(dst=::ffff:1.2.3.4))",
     "ct(commit,nat(dst=fe80::1-fe80::2)),ct(nat(src)),ct(commit,nat(dst=10.0.0.1:80))",
     "userspace(pid=5,sFlow(vid=1,pcp=2,output=3),actions,tunnel_out_port=7)",
     "userspace(pid=5,slow_path(cfm,lacp,action))",
@@ -115,8 +118,8 @@ ACTIONS = [
     "set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,geneve({class=0xff,type=0x80,len=4,0xa}{class=0,type=0x1,len=0}),"
     "flags(df|key)))",
     "set(tunnel(dst=2.2.2.2,ttl=64,vxlan(gbp(id=10,flags=0x8)),flags(df)))",
-    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7),flags(df)))",
-    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1,hwid=0x3f),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7/0xffffffff),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1/0x1,hwid=0x3f/0x3f),flags(df)))",
     "set(icmp(type=1,code=2))",
     "set(icmpv6(type=1,code=2))",
     "set(ct_mark(0x1)),set(ct_label(0x5/0xf))",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datapath.fake import FakeProvider
-from datapath.provider import Datapath
+from datapath.provider import Datapath, VportSpec
 from dpctl import commands
 from dpctl.errors import DpctlError
 from dpctl.targets import Targets
@@ -104,7 +104,7 @@ def test_flows_come_from_files(targets: Targets, tmp_path: Path) -> None:
         ("add-if dp0 x,port_no=abc", 'x: "abc" is no number for port_no'),
         ("del-if dp0 nope", "no port named nope"),
         ("del-if dp0 99", "deleting port 99 from dp0 failed (No such device)"),
-        ("get-flow dp0 foo", "parsing flow ufid (Invalid argument)"),
+        ("get-flow dp0 foo", "parsing flow ufid"),
         (f"get-flow dp0 {UFID}", "getting flow (No such file or directory)"),
         ("add-flow in_port(1),eth( 1", "parsing flow key (syntax error at eth() (Invalid argument)"),
         (f"add-flow {KEY} foo", "parsing actions (Invalid argument)"),
@@ -114,6 +114,43 @@ def test_flows_come_from_files(targets: Targets, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_is_said_as_ovs_dpctl_does(targets: Targets, words: str, text: str) -> None:
     assert failure(targets, *words.split()) == f"ovs-dpctl: {text}\n"
+
+
+def test_settings_of_a_device_are_accepted_where_it_has_some(targets: Targets) -> None:
+    commands.run(
+        targets, ["add-if", "dp0", "v1,type=vxlan,remote_ip=1.2.3.4,key=5", "i0,type=internal,foo=bar"]
+    )
+    assert "vxlan_sys_4789 (vxlan: packet_type=ptap)" in commands.run(targets, ["show"])
+    assert commands.run(targets, ["set-if", "dp0", "vxlan_sys_4789,remote_ip=1.2.3.5,key="]) == ""
+    assert failure(targets, "set-if", "dp0", "i0,foo=baz", "i0,type=tap") == (
+        "ovs-dpctl: i0: arguments provided to device that is not configurable\n"
+        "ovs-dpctl: i0: can't change type from internal to tap\n"
+    )
+    assert commands.run(targets, ["add-if", "dp0", "p1,type=,port_no="]) == ""  # as if they were not there
+
+
+def test_a_vxlan_device_knows_group_policies_where_they_are_asked_for(
+    targets: Targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[VportSpec] = []
+    datapath = targets.opened["dummy", "dp0"]
+    monkeypatch.setattr(datapath, "add_port", asked.append)
+    commands.run(targets, ["add-if", "dp0", "v1,type=vxlan,exts=gbp,dst_port=4800,port_no=7"])
+    assert asked == [VportSpec("vxlan_sys_4800", "vxlan", 4800, 7, gbp=True)]
+
+
+def test_a_daemon_counts_words_in_words_of_its_own(targets: Targets) -> None:
+    assert failure(replace(targets, in_daemon=True), "add-dp") == (
+        '"dpctl/add-dp" command requires at least 1 arguments\n'
+    )
+
+
+def test_where_reading_a_key_stopped_is_told(targets: Targets) -> None:
+    key = "in_port(1),eth(),foo(5),eth_type(0x1234)"
+    assert "(syntax error at foo(5),eth_type(0x1234)) (Inv" in failure(targets, "add-flow", key, "1")
+    assert failure(targets, "del-flow", key) == (
+        "ovs-dpctl: syntax error at foo(5),eth_type(0x1234) (Invalid argument)\n"
+    )
 
 
 def test_without_a_name_there_must_be_one_datapath(targets: Targets) -> None:
@@ -155,7 +192,8 @@ def test_one_bad_port_does_not_keep_the_others_out(targets: Targets) -> None:
 )
 def test_actions_are_grouped_by_tags_and_labels(targets: Targets, actions: str, lines: list[str]) -> None:
     answer = commands.run(targets, ["normalize-actions", KEY, actions, "x=7"])
-    assert answer.splitlines() == [f"input flow: {KEY}", *lines]
+    whole = KEY.replace("eth()", "eth(src=00:00:00:00:00:00,dst=00:00:00:00:00:00)")
+    assert answer.splitlines() == [f"input flow: {whole}", *lines]
 
 
 @pytest.mark.parametrize(

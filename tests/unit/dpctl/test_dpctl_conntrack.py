@@ -155,7 +155,7 @@ INVALID = "(Invalid argument)"
             f"requested minimum fragment size too small; see documentation {UNSUPPORTED}",
         ),
         ("ipf-set-max-nfrags x", f"parameter missing for maximum fragments {INVALID}"),
-        ("cache-set-size dp0 foo 512", f'Cache name "foo" not found on dpif {INVALID}'),
+        ("cache-set-size dp0 foo 512", "Setting caches not supported (Operation not supported)"),
         ("cache-set-size dp0 masks-cache x", f"size is malformed {INVALID}"),
     ],
 )
