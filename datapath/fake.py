@@ -115,7 +115,7 @@ class FakeDatapath:
         """Install or modify one flow."""
         self._table.put(put)
 
-    def delete_flow(self, ufid: bytes) -> FlowStats | None:
+    def delete_flow(self, ufid: bytes, key: FlowKey | None = None) -> FlowStats | None:
         """Remove one flow and return its last counters."""
         entry = self._table.delete(ufid)
         return entry.stats() if entry else None

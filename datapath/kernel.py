@@ -22,6 +22,7 @@ from datapath.netlink.asking import asking
 from datapath.netlink.attrs import NetlinkFormatError
 from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_GENERIC, NetlinkSocket
+from datapath.packet.flowkey import FlowKey
 from datapath.provider import (
     TUNNEL_KINDS,
     DatapathError,
@@ -230,11 +231,11 @@ class KernelDatapath:
         what = "modify flow" if put.modify else "add flow"
         self._families.transact(self._families.flow, flags, ovs.flow_put_body(self.ifindex, put), what)
 
-    def delete_flow(self, ufid: bytes) -> FlowStats | None:
-        """Remove one flow and return its last counters; None where there is none."""
-        if not ufid:
-            raise DatapathError(errno.EINVAL, "delete flow", "a flow without a UFID")  # would delete all
-        request = ovs.flow_request(ovs.CMD_DEL, self.ifindex, ufid=ufid)
+    def delete_flow(self, ufid: bytes, key: FlowKey | None = None) -> FlowStats | None:
+        """Remove one flow, by its key where it has no ufid; return its last counters, None for no flow."""
+        if not ufid and key is None:
+            raise DatapathError(errno.EINVAL, "delete flow", "neither a UFID nor a key")  # would delete all
+        request = ovs.flow_request(ovs.CMD_DEL, self.ifindex, ufid=ufid, key=key)
         try:
             answers = self._families.transact(self._families.flow, message.NLM_F_ECHO, request, "delete flow")
         except DatapathError as error:

@@ -192,8 +192,11 @@ class Datapath(Protocol):
     def put_flow(self, put: FlowPut) -> None:
         """Install or modify one flow and wait for the datapath's answer."""
 
-    def delete_flow(self, ufid: bytes) -> FlowStats | None:
-        """Remove one flow and return its last counters; None where there is none."""
+    def delete_flow(self, ufid: bytes, key: FlowKey | None = None) -> FlowStats | None:
+        """Remove one flow and return its last counters; None where there is none.
+
+        One that was installed without a ufid has the key that it was installed with for a name.
+        """
 
     def flush_flows(self) -> None:
         """Remove every flow."""

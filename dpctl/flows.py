@@ -1,8 +1,7 @@
 """dump-flows, get-flow, add-flow, mod-flow, del-flow, del-flows and the same from files.
 
-Every flow that is added gets an identifier (UFID), a random one where none is given. So a flow that is
-named by its key alone is looked for among all flows; one that another program added without UFID can only
-be flushed.
+Every flow that is added gets an identifier (UFID), a random one where none is given: by that a daemon can
+remove it. So a flow that is named by its key alone is looked for among all flows.
 """
 
 from __future__ import annotations
@@ -213,7 +212,7 @@ def _modify(datapath: Datapath, put: FlowPut, options: Options) -> str:
             _add(datapath, put)
             return ""
         if options.clear:  # counters start anew with a new flow
-            datapath.delete_flow(found.ufid)
+            datapath.delete_flow(found.ufid, found.key)
         datapath.put_flow(
             replace(put, ufid=found.ufid, key=found.key, mask=found.mask, modify=not options.clear)
         )
@@ -231,7 +230,7 @@ def _delete(datapath: Datapath, text: str, options: Options) -> str:
     ufid, key, mask = _parse(text, _port_numbers(datapath))
     with _refused("deleting flow"):
         found = _find(datapath, ufid, key, mask)
-        stats = datapath.delete_flow(found.ufid) if found else None
+        stats = datapath.delete_flow(found.ufid, found.key) if found else None
     if stats is None:
         missing = because("deleting flow", errno.ENOENT)
         raise DpctlError(missing, hint="Perhaps you need to specify a UFID?\n")

@@ -15,7 +15,7 @@ from datapath.netlink import attrs, uapi
 from datapath.netlink.action_codec import decode_actions, encode_actions
 from datapath.netlink.key_decode import decode_key, decode_mask
 from datapath.netlink.key_encode import encode_key, encode_mask, encode_metadata, shape_of
-from datapath.packet.flowkey import NO_FIELDS
+from datapath.packet.flowkey import NO_FIELDS, FlowKey
 from datapath.provider import (
     DatapathStats,
     Execute,
@@ -178,11 +178,15 @@ def parse_vport(body: bytes) -> VportInfo:
     return VportInfo(_ifindex(body), kind_number != TYPE_NETDEV, vport)
 
 
-def flow_request(command: int, ifindex: int, *, ufid: bytes = b"", terse: bool = False) -> bytes:
-    """Ask for or remove flows: one by `ufid`, or all."""
+def flow_request(
+    command: int, ifindex: int, *, ufid: bytes = b"", key: FlowKey | None = None, terse: bool = False
+) -> bytes:
+    """Ask for or remove flows: one by `ufid`, or without one by `key`, or all."""
     body = _HEADER.pack(command, OTHER_VERSION, 0, ifindex)
     if ufid:
         body += attrs.attr(_FLOW_UFID, ufid)
+    elif key is not None:
+        body += attrs.attr(_FLOW_KEY, encode_key(key))
     if terse:
         body += attrs.attr_u32(_FLOW_UFID_FLAGS, _OMIT_ALL)
     return body

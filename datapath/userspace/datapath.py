@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from datapath.flowtable import FlowEntry
 from datapath.inprocess import UpcallQueue, check_deletable, choose_port_number
+from datapath.packet.flowkey import FlowKey
 from datapath.provider import (
     LOCAL_PORT,
     TUNNEL_KINDS,
@@ -108,7 +109,7 @@ class UserspaceDatapath:
         """Install or modify one flow."""
         self._call(lambda: self._forwarder.table.put(put))
 
-    def delete_flow(self, ufid: bytes) -> FlowStats | None:
+    def delete_flow(self, ufid: bytes, key: FlowKey | None = None) -> FlowStats | None:
         """Remove one flow and return its last counters."""
         entry = self._call(lambda: self._forwarder.table.delete(ufid))
         return entry.stats() if entry else None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from datapath.netlink import openvswitch as ovs
 from datapath.netlink import uapi
 from datapath.netlink.attrs import NetlinkFormatError, attr, attr_u32, attributes, nested
 from datapath.netlink.key_decode import decode_key, decode_mask
@@ -14,6 +15,15 @@ NSH = bytes.fromhex("003f0103000005ff") + bytes(range(16))
 
 def kinds(data: bytes) -> list[int]:
     return [kind for kind, _start, _stop in attributes(data)]
+
+
+def test_a_flow_without_an_identifier_is_removed_by_its_key() -> None:
+    key, _mask = parse_key("in_port(1),eth(),eth_type(0x1234)")
+    by_key = ovs.flow_request(ovs.CMD_DEL, 7, key=key)
+    assert by_key.endswith(attr(1, encode_key(key)))
+    assert ovs.flow_request(ovs.CMD_DEL, 7, ufid=bytes(16), key=key) == ovs.flow_request(
+        ovs.CMD_DEL, 7, ufid=bytes(16)
+    )
 
 
 def test_options_of_a_tunnel_are_encoded_as_they_came() -> None:
