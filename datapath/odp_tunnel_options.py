@@ -47,7 +47,7 @@ def format_option(kind: int, payload: bytes, mask: bytes | None = None, *, verbo
         return f"geneve({_format_geneve(payload, bits, verbose=verbose)})"
     if kind == uapi.OVS_TUNNEL_VXLAN_OPTS:
         return f"vxlan(gbp({_format_gbp(payload, bits, verbose=verbose)}))"
-    return f"erspan({_format_erspan(payload, bits, verbose=verbose)})"
+    return f"erspan({_format_erspan(payload, mask, verbose=verbose)})"
 
 
 def _item(name: str, kind: Kind, value: int, mask: int, *, verbose: bool) -> list[str]:
@@ -90,14 +90,17 @@ def _format_gbp(payload: bytes, mask: bytes, *, verbose: bool) -> str:
     return ",".join(parts + _item("flags", _FLAGS, value >> 16 & 0xFF, bits >> 16 & 0xFF, verbose=verbose))
 
 
-def _format_erspan(payload: bytes, mask: bytes, *, verbose: bool) -> str:
-    """Write the version, and what it has, always with masks, as Open vSwitch does."""
+def _format_erspan(payload: bytes, mask: bytes | None, *, verbose: bool) -> str:
+    """Write the version, and what it has; in a key always with masks, as Open vSwitch does."""
     found = from_attribute(payload)
     if found is None:
         return ""
+    shown = ("idx",) if found.version == 1 else ("direction", "hwid")
+    if mask is None:
+        texts = (f"{_WORDS[name]}={_FIELD_FORMATS[name](getattr(found, name))}" for name in shown)
+        return ",".join((f"ver={found.version}", *texts))
     bits = from_attribute(payload[:4] + mask[4:]) or Erspan(found.version)
     parts = _item("ver", _VERSION, found.version, mask[0], verbose=verbose)
-    shown = ("idx",) if found.version == 1 else ("direction", "hwid")
     for name in shown:
         value, looked_at = getattr(found, name), getattr(bits, name)
         if looked_at or verbose or name == "idx":

@@ -115,7 +115,7 @@ def outcome(*words: str) -> str:
     try:
         return ours(*words)
     except DpctlError as error:
-        return f"{error.output}{error.text('ovs-dpctl')}"
+        return f"{error.output}{error.hint}{error.text('ovs-dpctl')}"
 
 
 def theirs(*words: str) -> str:
@@ -152,7 +152,7 @@ def test_flows_look_the_same_whichever_tool_made_them_and_whichever_shows_them(
 
 def test_what_is_printed_is_read_by_both_tools(no_flows: None, tmp_path: Path) -> None:
     for key, actions in FLOWS:
-        if not UNREADABLE_IN_C.search(f"{key} {actions}"):
+        if not UNREADABLE_IN_C.search(f"{key} {actions}") and "ct_tuple6" not in key:
             ours("add-flow", "dp0", key, actions)
     everything = ("-m", "--no-names")  # the C tool does not fill in the headers that the kernel wants
     printed = bare(ours("dump-flows", *everything, "dp0"))

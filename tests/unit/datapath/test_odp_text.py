@@ -118,8 +118,8 @@ ACTIONS = [
     "set(tunnel(tun_id=0x5,dst=2.2.2.2,ttl=64,geneve({class=0xff,type=0x80,len=4,0xa}{class=0,type=0x1,len=0}),"
     "flags(df|key)))",
     "set(tunnel(dst=2.2.2.2,ttl=64,vxlan(gbp(id=10,flags=0x8)),flags(df)))",
-    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7/0xffffffff),flags(df)))",
-    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1/0x1,hwid=0x3f/0x3f),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=1,idx=0x7),flags(df)))",
+    "set(tunnel(dst=2.2.2.2,ttl=64,erspan(ver=2,dir=1,hwid=0x3f),flags(df)))",
     "set(icmp(type=1,code=2))",
     "set(icmpv6(type=1,code=2))",
     "set(ct_mark(0x1)),set(ct_label(0x5/0xf))",
