@@ -48,7 +48,7 @@ add-flow {DP} ufid:5,in_port(1) 1
 del-flows {DP}
 cache-get-size {DP}
 cache-set-size {DP} masks-cache 5
-parse-actions ct(nat(src=::1:0)) set(tunnel(dst=1.1.1.1,ttl=4,geneve({class=0x1,type=0x2,len=4,0xa})))
+parse-actions ct(nat(src=::1:0)) set(tunnel(dst=1.1.1.1,ttl=4,vxlan(gbp(id=5,flags=0x8))))
 parse-actions foo
 get-flow
 """.strip().splitlines()
