@@ -14,15 +14,26 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, NamedTuple, Protocol, cast
-
-import immutables
-import orjson
 
 from ovsdb.errors import ConstraintViolation, DuplicateElementError, OvsdbSyntaxError
 from ovsdb.members import is_identifier
 from ovsdb.persistent import PersistentMap, PersistentSet
 from ovsdb.schema import COUNT_MAX, INTEGER_MAX, INTEGER_MIN, ZERO_UUID, Atom, BaseType, ColumnType
+from rpc.jsonvalue import encode
+from rpc.structs import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    import immutables
+
+    class Symbols(Protocol):
+        """Where the names of new rows (["named-uuid", name]) are looked up."""
+
+        def resolve(self, name: str) -> str:
+            """The UUID of the row called `name`, which may not have been inserted yet."""
+
 
 Value = Atom | Set[Atom] | Mapping[Atom, Atom]
 
@@ -35,14 +46,7 @@ is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{
 _BARE_STRING = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*\Z")
 
 
-class Symbols(Protocol):
-    """Where the names of new rows (["named-uuid", name]) are looked up."""
-
-    def resolve(self, name: str) -> str:
-        """The UUID of the row called `name`, which may not have been inserted yet."""
-
-
-class Delta(NamedTuple):
+class Delta(Struct):
     """How a set or a map changed: atom → value, or None in a set.  A key in both had its value changed."""
 
     removed: Mapping[Atom, Atom | None]
@@ -62,8 +66,9 @@ NO_DELTA = Delta({}, {})
 # The smallest of full precision that still has it when written with 15 digits, as the C programs do.
 SMALLEST_REAL = 2.22507385850721e-308
 
-AtomParser = Callable[[Any, Symbols | None], Atom]
-Parser = Callable[[Any, Symbols | None], Value]
+if TYPE_CHECKING:
+    AtomParser = Callable[[Any, Symbols | None], Atom]
+    Parser = Callable[[Any, Symbols | None], Value]
 
 # --- text of atoms and values, as errors show them
 
@@ -73,7 +78,7 @@ def format_atom_text(atomic: str, atom: Atom) -> str:
     if atomic == "string":
         assert isinstance(atom, str)
         plain = _BARE_STRING.match(atom) and atom not in ("true", "false") and not is_uuid(atom)
-        return atom if plain else orjson.dumps(atom).decode()
+        return atom if plain else encode(atom).decode()
     if atomic == "boolean":
         return "true" if atom else "false"
     if atomic == "real":
@@ -397,9 +402,11 @@ def delta_between(column_type: ColumnType, old: Value, new: Value) -> Delta:
     if old is new:
         return NO_DELTA
     if column_type.value is None:
-        left, came = cast(Set[Atom], old), cast(Set[Atom], new)
+        left: Any = old
+        came: Any = new
         return Delta(dict.fromkeys(left - came), dict.fromkeys(came - left))
-    old, new = cast(Mapping[Atom, Atom], old), cast(Mapping[Atom, Atom], new)
+    assert isinstance(old, Mapping)
+    assert isinstance(new, Mapping)
     removed = {k: v for k, v in old.items() if k not in new or new[k] != v}
     added = {k: v for k, v in new.items() if k not in old or old[k] != v}
     return Delta(removed, added)
@@ -418,7 +425,7 @@ def apply_delta(column_type: ColumnType, value: Value, delta: Delta) -> Value:
             changed = {k: v for k, v in value.items() if k not in removed}
             changed.update(added)
             return changed
-        members = immutables.Map(value)
+        members = _tree(value)
     mutation = members.mutate()
     for key in removed:
         if key not in added:
@@ -426,6 +433,12 @@ def apply_delta(column_type: ColumnType, value: Value, delta: Delta) -> Value:
     for key, other in added.items():
         mutation[key] = other
     return PersistentMap(mutation.finish())
+
+
+def _tree(pairs: Mapping[Atom, Any]) -> immutables.Map[Atom, Any]:
+    import immutables  # loading it takes as long as loading this module, and tools hold no large values
+
+    return immutables.Map(pairs)
 
 
 def _apply_set_delta(value: Value, delta: Delta) -> Value:
@@ -438,7 +451,7 @@ def _apply_set_delta(value: Value, delta: Delta) -> Value:
             if removed:
                 value = value.difference(removed)
             return value.union(added) if added else value
-        members = immutables.Map(dict.fromkeys(value))
+        members = _tree(dict.fromkeys(value))
     mutation = members.mutate()
     for atom in removed:
         del mutation[atom]
@@ -483,12 +496,14 @@ def diff_of_delta(column_type: ColumnType, delta: Delta) -> Value:
 def delta_of_diff(column_type: ColumnType, value: Value, diff: Value) -> Delta:
     """The change that a difference, as `diff_of_delta` makes it, makes to `value`."""
     if column_type.value is None:
-        atoms, there = cast(Set[Atom], diff), cast(Set[Atom], value)
+        atoms: Any = diff
+        there: Any = value
         return Delta(
             {atom: None for atom in atoms if atom in there},
             {atom: None for atom in atoms if atom not in there},
         )
-    diff, value = cast(Mapping[Atom, Atom], diff), cast(Mapping[Atom, Atom], value)
+    assert isinstance(diff, Mapping)
+    assert isinstance(value, Mapping)
     removed: dict[Atom, Atom | None] = {k: value[k] for k in diff if k in value}
     added: dict[Atom, Atom | None] = {k: v for k, v in diff.items() if k not in value or value[k] != v}
     return Delta(removed, added)

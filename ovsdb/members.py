@@ -7,9 +7,12 @@ missing."
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ovsdb.errors import OvsdbSyntaxError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 

@@ -7,11 +7,14 @@ Small values stay frozensets and dicts, which are simpler; `ovsdb.datum.apply_de
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import Any
-
-import immutables
 
 from ovsdb.schema import Atom
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    import immutables  # whose own loading takes as long as that of the schema
 
 
 class PersistentSet(Set[Atom]):

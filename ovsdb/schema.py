@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 from ovsdb.errors import OvsdbError, OvsdbSyntaxError, SchemaError
 from ovsdb.members import Members, is_identifier
+from rpc.structs import Struct
 
-AtomicType = Literal["integer", "real", "boolean", "string", "uuid"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    AtomicType = Literal["integer", "real", "boolean", "string", "uuid"]
+
 ATOMIC_TYPES: tuple[AtomicType, ...] = ("integer", "real", "boolean", "string", "uuid")
 INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
@@ -26,8 +30,7 @@ UNLIMITED = "unlimited"
 Atom = int | float | bool | str  # a UUID is a str of 36 lower-case characters
 
 
-@dataclass(frozen=True, slots=True)
-class BaseType:
+class BaseType(Struct):
     """The type of an atom, with its constraints; None where there is no constraint."""
 
     type: AtomicType
@@ -72,28 +75,40 @@ _LIMITS = ("minInteger", "maxInteger", "minReal", "maxReal", "minLength", "maxLe
 _BASE_MEMBERS = ("type", "enum", "refTable", "refType", *_LIMITS)
 
 
-@dataclass(frozen=True, slots=True)
 class ColumnType:
-    """The type of a column: a scalar, a set (`value` is None) or a map."""
+    """The type of a column: a scalar, a set (`value` is None) or a map. Never changed once it is made."""
 
-    key: BaseType
-    value: BaseType | None = None
-    min: int = 1
-    max: int | None = 1  # None: unlimited
-    is_scalar: bool = field(init=False, compare=False)  # held as a bare atom, else as a set or a map
-    is_map: bool = field(init=False, compare=False)
-    has_diff: bool = field(init=False, compare=False)  # its changes travel as differences; else as new values
-    _hash: int = field(init=False, compare=False, repr=False)
+    __slots__ = ("_hash", "has_diff", "is_map", "is_scalar", "key", "max", "min", "value")
 
-    def __post_init__(self) -> None:
-        write = object.__setattr__
-        write(self, "is_map", self.value is not None)
-        write(self, "is_scalar", self.value is None and self.min == 1 and self.max == 1)
-        write(self, "has_diff", self.max is None or self.max > 1)
-        write(self, "_hash", hash((self.key, self.value, self.min, self.max)))
+    def __init__(
+        self,
+        key: BaseType,
+        value: BaseType | None = None,
+        min: int = 1,
+        max: int | None = 1,  # None: unlimited
+    ) -> None:
+        self.key = key
+        self.value = value
+        self.min = min
+        self.max = max
+        self.is_map = value is not None
+        self.is_scalar = (
+            value is None and min == 1 and max == 1
+        )  # held as a bare atom, else as a set or a map
+        self.has_diff = max is None or max > 1  # its changes travel as differences; else as new values
+        self._hash = hash((key, value, min, max))
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ColumnType):
+            return NotImplemented
+        ours = (self.key, self.value, self.min, self.max)
+        return self is other or ours == (other.key, other.value, other.min, other.max)
+
+    def __repr__(self) -> str:
+        return f"ColumnType({self.key!r}, {self.value!r}, {self.min!r}, {self.max!r})"
 
     @property
     def is_optional_scalar(self) -> bool:
@@ -127,8 +142,7 @@ class ColumnType:
         return json
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnSchema:
+class ColumnSchema(Struct):
     """A column of a table."""
 
     name: str
@@ -146,8 +160,7 @@ class ColumnSchema:
         return json
 
 
-@dataclass(frozen=True, slots=True)
-class TableSchema:
+class TableSchema(Struct):
     """A table.  `columns` does not hold `_uuid` and `_version`, which every table has."""
 
     name: str
@@ -171,8 +184,7 @@ class TableSchema:
         return json
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct):
     """A database schema."""
 
     name: str
@@ -205,22 +217,28 @@ def _at(path: str, error: OvsdbError) -> SchemaError:
     return error if isinstance(error, SchemaError) else SchemaError(path, error.details)
 
 
-def _parse_schema(json: object) -> Schema:
+def read_head(json: object) -> tuple[str, str, str, dict[str, Any]]:
+    """Name, version, checksum and tables, the latter as they are.  Raises SchemaError."""
     try:
         members = Members(json, "database schema")
         name = members.identifier("name")
         version = members.optional("version", str) or ""
         cksum = members.optional("cksum", str) or ""
-        tables_json = members.required("tables", dict)
+        tables: dict[str, Any] = members.required("tables", dict)
         members.finish(("name", "version", "cksum", "tables"))
     except OvsdbSyntaxError as error:
         raise _at("", error) from None
     if version and not _VERSION.match(version):
         raise SchemaError("version", f'schema version "{version}" not in format x.y.z')
-    parsed = {table: _parse_table(table, table_json) for table, table_json in tables_json.items()}
+    return name, version, cksum, tables
+
+
+def _parse_schema(json: object) -> Schema:
+    name, version, cksum, tables_json = read_head(json)
+    parsed = {table: parse_table(table, table_json) for table, table_json in tables_json.items()}
     any_root = any(is_root for _, is_root in parsed.values())
     tables = {
-        table: schema if is_root or any_root else _as_root(schema)
+        table: schema if is_root or any_root else as_root(schema)
         for table, (schema, is_root) in parsed.items()
     }
     for table in tables.values():
@@ -228,7 +246,8 @@ def _parse_schema(json: object) -> Schema:
     return Schema(name, tables, version, cksum)
 
 
-def _as_root(table: TableSchema) -> TableSchema:
+def as_root(table: TableSchema) -> TableSchema:
+    """The same table, as one whose rows stay without being referred to."""
     return TableSchema(table.name, table.columns, True, table.max_rows, table.indexes, table.mutable)
 
 
@@ -249,8 +268,11 @@ def _check_name(path: str, kind: str, name: str) -> None:
         raise SchemaError(path, f'names beginning with "_" are reserved: "{name}"')
 
 
-def _parse_table(name: str, json: object) -> tuple[TableSchema, bool]:
-    """The table, and whether it says that it is root (what it is, depends on the other tables)."""
+def parse_table(name: str, json: object) -> tuple[TableSchema, bool]:
+    """The table, and whether it says that it is root (what it is, depends on the other tables).
+
+    Raises SchemaError.
+    """
     path = f"tables/{name}"
     _check_name(path, "table", name)
     try:

@@ -5,15 +5,15 @@ Rule: a cell is what RFC 7047 has on the wire; how it looks is decided here and 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
-import orjson
+from rpc.jsonvalue import encode, hurry
+from rpc.structs import Struct
 
-from rpc.pretty import format_pretty
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMATS = ("table", "list", "html", "csv", "json")
 DATA_FORMATS = ("string", "bare", "json")
@@ -25,14 +25,14 @@ _LIST_NAME_WIDTH = 20
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
-class Datum(NamedTuple):
+class Datum(Struct):
     """A column's value: `wire` as in RFC 7047 section 5.1; `many` where the column may hold several atoms."""
 
     wire: Any
     many: bool = False
 
 
-class Raw(NamedTuple):
+class Raw(Struct):
     """Any JSON value, shown as JSON in every data format."""
 
     wire: Any
@@ -41,8 +41,7 @@ class Raw(NamedTuple):
 Cell = str | Datum | Raw | None  # None: nothing to show, null in JSON
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(Struct):
     """How to print: the options -f, -d, --no-headings, --pretty, --max-column-width."""
 
     format: str = "table"
@@ -52,14 +51,20 @@ class Style:
     max_column_width: int = 0  # 0: unlimited
 
 
-@dataclass
 class Table:
     """Rows of cells under headings."""
 
-    headings: Sequence[str]
-    rows: list[Sequence[Cell]] = field(default_factory=list)
-    caption: str = ""
-    timestamp: str = ""
+    def __init__(
+        self,
+        headings: Sequence[str],
+        rows: list[Sequence[Cell]] | None = None,
+        caption: str = "",
+        timestamp: str = "",
+    ) -> None:
+        self.headings = headings
+        self.rows = [] if rows is None else rows
+        self.caption = caption
+        self.timestamp = timestamp
 
 
 def read_datum(wire: Any, kind: Any) -> Datum:
@@ -94,7 +99,7 @@ def format_atom(atom: Any, *, bare: bool = False) -> str:
     if isinstance(atom, str):
         if bare or (_BARE_WORD.match(atom) and atom not in ("true", "false") and not _UUID.fullmatch(atom)):
             return atom
-        return orjson.dumps(atom).decode()
+        return encode(atom).decode()
     if isinstance(atom, bool):
         return "true" if atom else "false"
     if isinstance(atom, list):
@@ -123,7 +128,11 @@ def format_json(value: Any, *, pretty: bool = False) -> str:
     """
     plain = _plain(value)
     if not pretty:
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+        fast = hurry()
+        text: bytes = fast.dumps(plain, option=fast.OPT_SORT_KEYS)
+        return text.decode()
+    from rpc.pretty import format_pretty
+
     return format_pretty(plain)
 
 
@@ -238,6 +247,7 @@ def _format_list(table: Table, style: Style) -> str:
 
 def _format_csv(table: Table, style: Style) -> str:
     import csv
+    import io
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -283,7 +293,7 @@ def _exact(wire: Any) -> Any:
     """Reals with 15 digits, or 17 where those are not enough, as the C programs write them."""
     if isinstance(wire, float):
         text = f"{wire:.15g}"
-        return orjson.Fragment(text if float(text) == wire else f"{wire:.17g}")
+        return hurry().Fragment(text if float(text) == wire else f"{wire:.17g}")
     return [_exact(member) for member in wire] if isinstance(wire, list) else wire
 
 

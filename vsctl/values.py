@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 
-import orjson
-
 from ovsdb.datum import Value, check_atom, is_uuid
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
+from rpc.jsonvalue import DecodeError, decode
 from rpc.structs import Struct
 from vsctl.errors import CommandError
 from vsctl.symbols import Symbols
@@ -64,11 +63,12 @@ def unquote(word: str) -> str:
     if len(word) < 2 or not word.endswith('"'):
         raise CommandError(f"{word}: missing quote at end of quoted string")
     try:
-        unquoted: str = orjson.loads(word)
-    except orjson.JSONDecodeError as error:
+        unquoted = decode(word.encode(errors="surrogatepass"))
+    except DecodeError as error:
         bad = _ESCAPE.search(word)
         why = f"bad escape \\{bad[1]}" if bad else str(error)
         raise CommandError(f"{word}: {why}") from None
+    assert isinstance(unquoted, str)  # by its first character
     return unquoted
 
 

@@ -48,10 +48,12 @@ class Client:
 
     @cached_property
     def schema(self) -> Schema:
-        """The database's schema, asked for once; SchemaError if the server sends none."""
-        from ovsdb.schema import Schema
+        """The database's schema, asked for once; SchemaError if the server sends none, also where one of its
+        tables is looked up.
+        """
+        from ovsdb.schema_on_demand import read_as_needed
 
-        return Schema.parse(self._connection.call("get_schema", [self.database], self._deadline))
+        return read_as_needed(self._connection.call("get_schema", [self.database], self._deadline))
 
     def transact(self, operations: Sequence[Json]) -> list[Json]:
         """Execute a transaction; the results, for check_results()."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Mapping, Set
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ovsdb.datum import Symbols, Value, parser
+from ovsdb.datum import Value, parser
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.errors import OvsdbSyntaxError, UnknownColumn, UnknownFunction
 from ovsdb.schema import ColumnType
+
+if TYPE_CHECKING:
+    from ovsdb.datum import Symbols
 
 Test = Callable[[Value, Value], bool]  # (the column's value, the condition's) -> whether it holds
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Set, Sized
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ovsdb.datum import (
     Delta,
-    Symbols,
     Value,
     apply_delta,
     check_atom,
@@ -32,6 +31,9 @@ from ovsdb.errors import (
     UnknownMutator,
 )
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
+
+if TYPE_CHECKING:
+    from ovsdb.datum import Symbols
 
 
 class Mutation(NamedTuple):

@@ -6,14 +6,17 @@ Rule: only `Table.apply` changes a table; it costs what changes, not what there 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from ovsdb.datum import Parser, Value, check_value, default_value, format_datum, parser
+from ovsdb.datum import Value, check_value, default_value, format_datum, parser
 from ovsdb.engine.row import Row
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, TableSchema
+
+if TYPE_CHECKING:
+    from ovsdb.datum import Parser
 
 UUID_INDEX = -1
 VERSION_INDEX = -2
