@@ -209,7 +209,7 @@ class Schema(Struct):
         return _parse_schema(json)
 
 
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\Z")
+_VERSION = r"[0-9]+\.[0-9]+\.[0-9]+\Z"
 
 
 def _at(path: str, error: OvsdbError) -> SchemaError:
@@ -228,7 +228,7 @@ def read_head(json: object) -> tuple[str, str, str, dict[str, Any]]:
         members.finish(("name", "version", "cksum", "tables"))
     except OvsdbSyntaxError as error:
         raise _at("", error) from None
-    if version and not _VERSION.match(version):
+    if version and not re.match(_VERSION, version):
         raise SchemaError("version", f'schema version "{version}" not in format x.y.z')
     return name, version, cksum, tables
 

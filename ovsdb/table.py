@@ -20,7 +20,7 @@ DATA_FORMATS = ("string", "bare", "json")
 
 # A string that may stand without quotes: as the C programs' lexer reads an identifier.
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIST_NAME_WIDTH = 20
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
@@ -97,7 +97,9 @@ def _with_reals(wire: Any, key: bool, value: bool) -> Any:
 def format_atom(atom: Any, *, bare: bool = False) -> str:
     """Write one atom from the wire: strings in quotes where they are no plain words, unless `bare`."""
     if isinstance(atom, str):
-        if bare or (_BARE_WORD.match(atom) and atom not in ("true", "false") and not _UUID.fullmatch(atom)):
+        if bare or (
+            _BARE_WORD.match(atom) and atom not in ("true", "false") and not re.fullmatch(_UUID, atom)
+        ):
             return atom
         return encode(atom).decode()
     if isinstance(atom, bool):
@@ -280,7 +282,7 @@ def _html_cell(text: str, is_target: bool) -> str:
     """Make each UUID a link to the row that it names, or the place where such links lead."""
     if is_target:
         return f'<a name="{_escape(text)}">{_escape(text[:8])}</a>'
-    return _UUID.sub(lambda found: f'<a href="#{found[0]}">{found[0][:8]}</a>', _escape(text))
+    return re.sub(_UUID, lambda found: f'<a href="#{found[0]}">{found[0][:8]}</a>', _escape(text))
 
 
 def _json_cell(cell: Cell) -> Any:

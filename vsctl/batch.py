@@ -11,17 +11,20 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
-
-import orjson
 
 from ovsdb.client.blocking import Client
 from ovsdb.errors import OvsdbError
 from rpc.errors import RemoteError
+from rpc.jsonvalue import encode, hurry
+from rpc.structs import Struct
 from vsctl.errors import BadAnswer, CommandError, CommandExit, UsageError
 from vsctl.grammar import Call, command, parse_commands
 from vsctl.run import Outcome, execute, wait_for_switch
 from vsctl.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FAILED = 1  # exit status: at least one line was not executed
 PEER_FAILED = 65  # exit status: all were, and the switch could not set up an interface
@@ -30,7 +33,7 @@ PEER_FAILED = 65  # exit status: all were, and the switch could not set up an in
 _QUOTING = frozenset("\"'\\")
 
 
-class Line(NamedTuple):
+class Line(Struct):
     """A line of the input."""
 
     number: int  # from 1
@@ -41,6 +44,7 @@ class Line(NamedTuple):
 @command("batch", "", alone=True, options_anywhere=True)
 def batch(session: Session, *, atomic: bool = False) -> int:
     """Execute command lines from standard input, and answer each with a line of JSON."""
+    hurry()  # many messages make up for loading orjson
     run = _Batch(session)
     with session.connect(None) as client:
         if atomic:
@@ -175,7 +179,7 @@ def _text_of(error: Exception) -> str:
 
 def _answer(value: dict[str, Any]) -> None:
     try:
-        text = orjson.dumps(value).decode()
+        text = encode(value).decode()
     except TypeError:  # bytes that are no text, which json escapes
         text = json.dumps(value)
     sys.stdout.write(text + "\n")

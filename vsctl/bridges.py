@@ -22,6 +22,7 @@ def add_br(
     tag = leading_integer(vlan or "")
     if parent is not None and not 0 <= tag <= MAX_VLAN:
         raise CommandError(f"add-br: vlan must be between 0 and {MAX_VLAN}")
+    model.expect_free(bridge)
     if may_exist:
         existing = model.find_bridge(bridge)
         if existing is not None:
@@ -98,6 +99,8 @@ def del_br(model: Model, bridge: str, *, if_exists: bool = False) -> None:
 def list_br(model: Model, *, real: bool = False, fake: bool = False) -> Report:
     """Name the bridges, or those of one kind."""
     names = []
+    if fake or not real:
+        model.expect_fake_ports()
     if real or not fake:
         names += [bridge.name for bridge in model.real_bridges()]
     if fake or not real:

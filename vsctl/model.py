@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vsctl.grammar import Call
 
 MAX_VLAN = 4095
+FAKE_PORT = ("name", "tag")  # what is to be known of the port of a fake bridge
 
 
 class Bridge(Struct):
@@ -94,6 +95,21 @@ class Model:
         rows = self.store.all("Open_vSwitch")
         return rows[0] if rows else self.store.insert("Open_vSwitch", {})
 
+    def expect_bridge(self, name: str) -> None:
+        """Whether there is a bridge of that name will be asked."""
+        self.store.expect("Bridge", "name", name)
+        self.expect_fake_ports()
+
+    def expect_fake_ports(self) -> None:
+        """fake_ports() will be asked."""
+        self.store.expect("Port", "fake_bridge", True, FAKE_PORT)
+
+    def expect_free(self, name: str) -> None:
+        """require_free() will be called with that name."""
+        self.expect_bridge(name)
+        self.store.expect("Port", "name", name, ["tag"])
+        self.store.expect("Interface", "name", name)
+
     # --- bridges
 
     def find_bridge(self, name: str) -> Bridge | None:
@@ -118,7 +134,7 @@ class Model:
 
     def fake_ports(self) -> list[Row]:
         """The ports that make fake bridges."""
-        rows = self.store.find("Port", "fake_bridge", True, ["name", "tag"])
+        rows = self.store.find("Port", "fake_bridge", True, FAKE_PORT)
         return [row for row in rows if tag_of(row) is not None]
 
     def fake_bridges(self, parent: Bridge) -> list[Bridge]:

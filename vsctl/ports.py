@@ -57,6 +57,9 @@ def _add_port(
     may_exist: bool,
     more: dict[str, bool],
 ) -> None:
+    for each in (name, *interfaces):
+        model.expect_free(each)
+    model.expect_bridge(bridge_name)
     if may_exist:
         existing = model.find_port(name)
         if existing is not None:

@@ -89,6 +89,8 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings, patience:
 def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
     model = Model(Store(client))
     model.dry_run, model.remote, model.tls = settings.dry_run, settings.remote, settings.tls
+    if not settings.switch_exists and any(call.command.writes for call in calls):
+        model.store.expect(SWITCH)
     outputs = []
     for call in calls:
         model.call = call

@@ -140,6 +140,8 @@ class Store:
         self._deleted: list[Row] = []
         self._asked: dict[str, list[Row]] = {}  # a query -> its answer
         self._seen: list[Seen] = []
+        self._expected: dict[str, tuple[str, Where, list[str]]] = {}  # queries that are likely to come
+        self._foreseen: dict[str, list[dict[str, Json]]] = {}  # answers to some of them
         # (table, column, text) -> rows that were given it, so that thousands of new ports are found by name
         self._written: dict[tuple[str, str, str], list[Row]] = {}
         self._kept_uuids: set[str] = set()  # that new rows are to have
@@ -162,6 +164,16 @@ class Store:
         )
         found += [row for row in local if column in row.changed and row.changed[column] == value]
         return self._visible(found)
+
+    def expect(self, table: str, column: str = "", value: Json = None, columns: Sequence[str] = ()) -> None:
+        """find() will be called so, or all() where no column is named: to be asked together with what is
+        asked first. It costs nothing to be wrong: what is not called is neither shown nor verified.
+        """
+        where: Where = [[column, "==", value]] if column else []
+        query = (table, where, _query_columns([column, *columns] if column else columns))
+        key = _query_key(*query)
+        if key not in self._asked and key not in self._foreseen:
+            self._expected[key] = query
 
     def find_referring(self, table: str, column: str, to: Row, columns: Sequence[str] = ()) -> list[Row]:
         """The rows whose column refers to a row."""
@@ -204,16 +216,26 @@ class Store:
             self._seen.append(Seen(row.table, by_uuid(row.uuid), list(columns), [content]))
 
     def _ask(self, table: str, where: Where, columns: list[str], *, verify: bool = True) -> list[Row]:
-        columns = list(dict.fromkeys(["_uuid", *columns]))
-        key = f"{table} {where} {columns}"
+        columns = _query_columns(columns)
+        key = _query_key(table, where, columns)
         if key not in self._asked:
-            request = Transaction()
-            request.select(table, where, columns)
-            contents = rows_of(ask(self.client, request)[0], columns)
+            if key not in self._foreseen:
+                self._exchange(key, (table, where, columns))
+            contents = self._foreseen.pop(key)
             self._asked[key] = [self._learn(table, content) for content in contents]
             if verify:
                 self._seen.append(Seen(table, where, columns, contents))
         return list(self._asked[key])
+
+    def _exchange(self, key: str, query: tuple[str, Where, list[str]]) -> None:
+        """Ask for that, and in the same request for what is expected."""
+        queries = {key: query, **self._expected}
+        self._expected.clear()
+        request = Transaction()
+        for table, where, columns in queries.values():
+            request.select(table, where, columns)
+        for each, result in zip(queries, ask(self.client, request), strict=False):
+            self._foreseen[each] = rows_of(result, queries[each][2])
 
     def _learn(self, table: str, content: dict[str, Json]) -> Row:
         row = self.row(table, uuid_of(content["_uuid"]))
@@ -313,6 +335,14 @@ class Store:
         for table, where, columns, rows in self._seen:
             txn.verify(table, where, columns, rows)
         return txn
+
+
+def _query_columns(columns: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(["_uuid", *columns]))
+
+
+def _query_key(table: str, where: Where, columns: list[str]) -> str:
+    return f"{table} {where} {columns}"
 
 
 def _named_row(values: dict[str, Json], names: dict[str, str]) -> dict[str, Json]:

@@ -14,7 +14,6 @@ from rpc.jsonvalue import Json
 from rpc.structs import Struct
 from vsctl.errors import CommandError
 from vsctl.model import Model
-from vsctl.remedies import did_you_mean
 from vsctl.store import Row
 from vsctl.values import read_token
 
@@ -75,6 +74,8 @@ class Table(Struct):
             return cls(schema.tables[matching[0]])
         if matching:
             raise CommandError(f'"{name}" matches multiple table names: {", ".join(sorted(matching))}')
+        from vsctl.remedies import did_you_mean
+
         raise CommandError(f'unknown table "{name}"', did_you_mean(name, list(schema.tables)))
 
     @property
@@ -94,6 +95,8 @@ class Table(Struct):
                 f'{self.name} contains more than one column whose name matches "{name}": '
                 + ", ".join(sorted(matching))
             )
+        from vsctl.remedies import did_you_mean
+
         raise CommandError(
             f'{self.name} does not contain a column whose name matches "{name}"',
             did_you_mean(name, list(self.schema.columns)),

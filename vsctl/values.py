@@ -30,9 +30,10 @@ BOOLEANS = {
     "0": False,
 }
 
-_INTEGER = re.compile(r"\s*[-+]?[0-9]+\Z")
-_RANGE = re.compile(r"\s*([-+]?[0-9]+)-([-+]?[0-9]+)\Z")
-_ESCAPE = re.compile(r'\\(?!["\\/bfnrtu])(.?)')
+# Compiled with the first value that is looked at by them.
+_INTEGER = r"\s*[-+]?[0-9]+\Z"
+_RANGE = r"\s*([-+]?[0-9]+)-([-+]?[0-9]+)\Z"
+_ESCAPE = r'\\(?!["\\/bfnrtu])(.?)'
 
 
 class Token(Struct):
@@ -65,7 +66,7 @@ def unquote(word: str) -> str:
     try:
         unquoted = decode(word.encode(errors="surrogatepass"))
     except DecodeError as error:
-        bad = _ESCAPE.search(word)
+        bad = re.search(_ESCAPE, word)
         why = f"bad escape \\{bad[1]}" if bad else str(error)
         raise CommandError(f"{word}: {why}") from None
     assert isinstance(unquoted, str)  # by its first character
@@ -83,7 +84,7 @@ def parse_atom(base: BaseType, word: str, symbols: Symbols | None = None) -> Ato
 
 
 def _parse_integer(word: str, symbols: Symbols | None) -> Atom:
-    if _INTEGER.match(word) and INTEGER_MIN <= int(word) <= INTEGER_MAX:
+    if re.match(_INTEGER, word) and INTEGER_MIN <= int(word) <= INTEGER_MAX:
         return int(word)
     raise CommandError(f'"{word}" is not a valid integer or range')
 
@@ -171,7 +172,7 @@ def _parse_element(
             raise CommandError(f'{text}: syntax error at "{text[position : position + 1]}" expecting "="')
         word, position = read_token(text, _skip_spaces(text, position + 1))
         elements.append((key, parse_atom(type_.value, word, symbols)))
-    elif type_.key.type == "integer" and (found := _RANGE.match(word)):
+    elif type_.key.type == "integer" and (found := re.match(_RANGE, word)):
         elements += [(integer, None) for integer in _parse_range(type_.key, found)]
     else:
         elements.append((parse_atom(type_.key, word, symbols), None))
