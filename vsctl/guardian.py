@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import FrameType
 
 from declare.columns import ROOT, UNCONFIRMED
@@ -65,7 +65,7 @@ def write_errand(errand: Errand) -> None:
     """Write the file. OSError."""
     handle = os.open(errand.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(errand), file)
+        json.dump({**vars(errand), "tls": errand.tls._asdict()}, file)
 
 
 def read_errand(path: str) -> Errand:
