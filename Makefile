@@ -36,8 +36,12 @@ neutron: $(VENV)/.installed
 	.neutron/bin/pip install --quiet --disable-pip-version-check neutron
 	.neutron/bin/python tools/neutron_check.py $(abspath $(BIN))
 
-bench: packages $(VENV)/.installed
-	$(BIN)/python -m benchmarks
+# In an environment of its own, where the database engine is compiled, as setup.py describes.
+bench: packages
+	test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	VSWITCH_COMPILE=1 .bench/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	.bench/bin/pip install --quiet --disable-pip-version-check '.[bench,test]'
+	.bench/bin/python -m benchmarks --json docs/performance.json --chart docs/performance.svg --page
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
@@ -52,4 +56,4 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .neutron build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench .neutron build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,8 +16,9 @@ import ovs.db.idl
 import ovs.poller
 import trio
 
-from benchmarks.database import loaded
-from benchmarks.servers import SCHEMA, peers
+from benchmarks.contents import file_of
+from benchmarks.measure import SIDES
+from benchmarks.servers import SCHEMA, running
 from ovsdb.client import connect as connect_trio
 from ovsdb.client.sync import connect
 
@@ -125,11 +126,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     names = [f"p{(7919 * n) % options.ports}" for n in range(LOOKUPS)]
-    for peer in peers():
-        print(f"{peer.name} server, {options.ports} ports{'copy':>12}{'look-up':>12}{'commit':>12}")
-        with loaded(peer, options.ports) as (_, socket):
+    for side in SIDES:
+        print(f"{side} server, {options.ports} ports{'copy':>12}{'look-up':>12}{'commit':>12}")
+        with running(side, file_of(options.ports)) as server:
             for name, measure in CLIENTS.items():
-                rounds = [measure(socket, names) for _ in range(options.rounds)]
+                rounds = [measure(server.socket_path, names) for _ in range(options.rounds)]
                 copy = min(r.copy for r in rounds) * 1e3
                 look_up, commit = (
                     min(v) * 1e6 for v in zip(*((r.look_up, r.commit) for r in rounds), strict=True)

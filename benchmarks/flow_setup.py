@@ -4,14 +4,14 @@ Packets go from one namespace to another. Each has its own source MAC address, s
 learn and install a flow. A closed loop keeps `window` packets under way. The second pass of the same
 packets shows what the bench itself can do.
 
-    python -m benchmarks.flow_setup            # boots the VM of tests/kernel, several minutes
+Rule: the VM is booted once for all figures; inside, both switches are measured in turn, ROUNDS times.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import os
+import itertools
+import json
 import select
 import socket
 import subprocess
@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from benchmarks.measure import OURS, C, Measure, Workload
 from demo.lab import Host, Programs
 from tests.kernel.vm import Machine, run
 from tests.kit.netns import inside
@@ -29,6 +31,8 @@ from tests.kit.netns import inside
 SENDER, RECEIVER = "bench-a", "bench-b"
 TO_ALL = bytes.fromhex("0200000000ff")  # the receiver's address, learnt before
 MARK = b"FLOW"
+GROUP = "Datapath of the kernel"
+FLOWS, ROUNDS = 1000, 5
 WINDOWS = (1, 8, 64)
 PATIENCE = 2.0  # seconds without an arrival: what is under way is lost
 UPTIME = 11.0  # the C switch handles no upcall before
@@ -107,23 +111,18 @@ def switch(name: str, programs: Programs) -> Iterator[Host]:
                 command("ip", "netns", "del", namespace)
 
 
-def measure(name: str, programs: Programs, count: int) -> None:
-    """Print a line for each window."""
-    with switch(name, programs) as host:
+def measure(name: str, programs: Programs, round_: int) -> None:
+    """Print a line of JSON for each window."""
+    with switch(name, programs):
         sender, receiver = packet_socket(SENDER), packet_socket(RECEIVER)
         with sender, receiver:
             receiver.send(b"\xff" * 6 + TO_ALL + b"\x88\xb5" + bytes(46))  # lets the switch learn where it is
             time.sleep(1)
             for index, window in enumerate(WINDOWS):
-                frames = [frame(index << 20 | number) for number in range(count)]
+                frames = [frame((round_ * len(WINDOWS) + index) << 16 | number) for number in range(FLOWS)]
                 first = one_pass(sender, receiver, _numbered(frames), window)
-                second = one_pass(sender, receiver, _numbered(frames), window)
-                print(
-                    f"{name:6} window {window:3}: first packets {first.rate:6.0f}/s,"
-                    f" median {first.median * 1e3:6.2f} ms, lost {first.lost}; second {second.rate:6.0f}/s",
-                    flush=True,
-                )
-        print(f"{name:6} {_processor_time(host):.2f} s of processor time in ovs-vswitchd", flush=True)
+                figures = {"side": name, "window": window, "rate": first.rate, "delay": first.median * 1e3}
+                print(json.dumps({**figures, "lost": first.lost}), flush=True)
 
 
 def _numbered(frames: list[bytes]) -> list[bytes]:
@@ -131,30 +130,46 @@ def _numbered(frames: list[bytes]) -> list[bytes]:
     return [f[:18] + number.to_bytes(4, "big") + f[22:] for number, f in enumerate(frames)]
 
 
-def _processor_time(host: Host) -> float:
-    fields = Path(f"/proc/{host.pid('ovs-vswitchd')}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def inside_vm(count: int) -> None:
+def inside_vm() -> None:
     command("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
     while float(Path("/proc/uptime").read_text().split()[0]) < UPTIME:
         time.sleep(0.2)
-    measure("C", Programs(None, None, None), count)
-    measure("ours", Programs(), count)
+    for round_ in range(ROUNDS):
+        measure(C, Programs(None, None, None), round_)
+        measure(OURS, Programs(), round_)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.flow_setup", description=__doc__)
-    parser.add_argument("--count", type=int, default=1000, help="flows for each window")
-    parser.add_argument("--inside", action="store_true", help="measure here: this is the VM")
-    options = parser.parse_args()
-    if options.inside:
-        inside_vm(options.count)
-        return 0
-    words = [sys.executable, "-B", "-m", "benchmarks.flow_setup", "--inside", "--count", str(options.count)]
-    return run(words, Machine(), lambda data: (sys.stdout.buffer.write(data), sys.stdout.flush())[1])
+@cache
+def figures() -> list[dict[str, Any]]:
+    """Boot the VM and measure everything there; VmError."""
+    out = bytearray()
+    inside_it = [sys.executable, "-B", "-m", "benchmarks.flow_setup"]
+    if run(inside_it, Machine(timeout=1500.0), out.extend):
+        raise RuntimeError(out.decode(errors="replace")[-2000:])
+    return [json.loads(line) for line in out.decode().splitlines() if line.startswith("{")]
 
+
+@contextlib.contextmanager
+def flows(side: str, window: int, figure: str) -> Iterator[Measure]:
+    found = [each[figure] for each in figures() if (each["side"], each["window"]) == (side, window)]
+    yield partial(next, itertools.cycle(found))
+
+
+WORKLOADS = (
+    *(
+        Workload(
+            GROUP,
+            "new flows",
+            "/s",
+            partial(flows, window=window, figure="rate"),
+            0.5,
+            f"{window} packets under way",
+            more_is_better=True,
+        )
+        for window in WINDOWS
+    ),
+    Workload(GROUP, "the first packet of a flow", "ms", partial(flows, window=1, figure="delay"), 0.5),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    inside_vm()

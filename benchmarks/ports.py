@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from tests.kernel.vm import Machine, run, write_stdout
-from tests.kit.feature_lab import SIDES, FeatureLab, frame, sides_here, switch_of
+from tests.kit.feature_lab import IN_VM, SIDES, FeatureLab, frame, switch_of
 from tests.kit.peers import C_BIN
 
 PORTS, BRIDGES = 1000, 200
@@ -71,12 +71,13 @@ def measure(lab: FeatureLab, ports: int, bridges: int) -> dict[str, float]:
 
 def compare(ports: int, bridges: int) -> None:
     """Print a row for each figure: C, ours, and their ratio."""
-    if "kernel" in sides_here():
+    if IN_VM:
         time.sleep(max(0.0, UPTIME - time.clock_gettime(time.CLOCK_BOOTTIME)))
     figures: dict[bool, dict[str, float]] = {}
-    for name in sides_here():
-        with switch_of(SIDES[name]) as lab:
-            figures[lab.is_ours] = measure(lab, ports, bridges)
+    for side in SIDES.values():
+        if side.is_kernel == IN_VM:
+            with switch_of(side) as lab:
+                figures[lab.is_ours] = measure(lab, ports, bridges)
     print(f"{'seconds':32}{'C':>10}{'ours':>10}   C / ours (more is better)")
     for what, ours in figures[True].items():
         theirs = figures[False][what]

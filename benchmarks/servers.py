@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import select
 import shutil
 import socket
 import subprocess
@@ -22,24 +22,20 @@ from typing import Any
 
 import orjson
 
+from benchmarks.measure import C
+
 SCHEMA = Path(__file__).parent.parent / "schemas" / "vswitch.ovsschema"
-DEADLINE = 120.0  # seconds for any one answer
+CHUNK = 1 << 18
+DEADLINE = 300.0  # seconds for any one answer
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A server program."""
-
-    name: str  # "ours" or "C"
-    program: str
-
-
-def peers() -> list[Peer]:
-    """Return the C server and ours; raises FileNotFoundError where the C one is missing."""
-    c = shutil.which("ovsdb-server", path="/usr/sbin:/usr/bin")
-    if not c:
-        raise FileNotFoundError("the C ovsdb-server is not installed: there is nothing to compare with")
-    return [Peer("C", c), Peer("ours", str(Path(sys.executable).parent / "ovsdb-server"))]
+def program(side: str, name: str) -> str:
+    """Where a program of one side is; FileNotFoundError."""
+    path = "/usr/bin:/usr/sbin" if side == C else str(Path(sys.executable).parent)
+    found = shutil.which(name, path=path)
+    if not found:
+        raise FileNotFoundError(f"{name} is not in {path}: there is nothing to compare with")
+    return found
 
 
 @dataclass
@@ -47,6 +43,7 @@ class Server:
     """A running server."""
 
     socket_path: str
+    control: str  # the control socket
     process: subprocess.Popen[bytes]
     started: float  # seconds from exec to the first answer
 
@@ -59,8 +56,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(peer: Peer, database: Path | None = None) -> Iterator[Server]:
-    """Serve a copy of `database` (default: an empty Open_vSwitch database) in a directory of its own."""
+def running(side: str, database: Path | None = None) -> Iterator[Server]:
+    """Serve, by the server of one side, a copy of `database` (default: an empty Open_vSwitch database)."""
     with tempfile.TemporaryDirectory(prefix="vswitch-bench-") as place:
         copy = Path(place) / "conf.db"
         if database:
@@ -70,7 +67,7 @@ def running(peer: Peer, database: Path | None = None) -> Iterator[Server]:
         path = f"{place}/db.sock"
         directories = dict.fromkeys(("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"), place)
         command = [
-            peer.program,
+            program(side, "ovsdb-server"),
             str(copy),
             f"--remote=punix:{path}",
             "-vconsole:off",
@@ -82,7 +79,7 @@ def running(peer: Peer, database: Path | None = None) -> Iterator[Server]:
             with Client(path, wait=True) as client:
                 client.call("list_dbs", [])
                 started = time.perf_counter() - began
-            yield Server(path, process, started)
+            yield Server(path, f"{place}/ctl", process, started)
         finally:
             process.terminate()
             process.wait()
@@ -128,6 +125,37 @@ class Client:
             if depth == 0:
                 return b"".join(chunks)
 
+    def read_until(self, mark: bytes, times: int = 1) -> None:
+        """Read until a mark has been seen so often."""
+        tail = b""
+        while times > 0:
+            data = self.socket.recv(CHUNK)
+            if not data:
+                raise ConnectionError("the server hung up")
+            seen = tail + data
+            times -= seen.count(mark)
+            tail = seen[len(seen) - len(mark) + 1 :] if len(seen) >= len(mark) else seen
+
+    def pipeline(self, requests: list[bytes], last: bytes) -> None:
+        """Send all requests, reading the answers meanwhile, until `last` is seen in them."""
+        todo = memoryview(b"".join(requests))
+        tail = b""
+        self.socket.setblocking(False)
+        try:
+            while last not in tail:
+                readable, writable, _ = select.select(
+                    [self.socket], [self.socket] if todo else [], [], DEADLINE
+                )
+                if writable:
+                    todo = todo[self.socket.send(todo[:CHUNK]) :]
+                if readable:
+                    data = self.socket.recv(CHUNK)
+                    if not data:
+                        raise ConnectionError("the server hung up")
+                    tail = tail[-len(last) :] + data
+        finally:
+            self.socket.settimeout(DEADLINE)
+
     def call(self, method: str, params: list[Any]) -> Any:
         """Send a request, return its decoded result; raises RuntimeError where the answer is an error."""
         reply = orjson.loads(self.exchange(request(method, params)))
@@ -147,22 +175,3 @@ class Client:
 def request(method: str, params: list[Any], identifier: int = 0) -> bytes:
     """Encode a request."""
     return orjson.dumps({"method": method, "params": params, "id": identifier})
-
-
-def drain_until(clients: list[Client], mark: bytes) -> None:
-    """Read from every client until each has received `mark` somewhere in its stream."""
-    with selectors.DefaultSelector() as selector:
-        tails = {client.socket.fileno(): b"" for client in clients}
-        for client in clients:
-            selector.register(client.socket, selectors.EVENT_READ)
-        while tails:
-            for key, _ in selector.select(DEADLINE):
-                data = os.read(key.fd, 1 << 20)
-                if not data:
-                    raise ConnectionError("the server hung up")
-                seen = tails[key.fd] + data
-                if mark in seen:
-                    selector.unregister(key.fd)
-                    del tails[key.fd]
-                else:
-                    tails[key.fd] = seen[-len(mark) :]

@@ -1,7 +1,5 @@
 """The userspace datapath beside the C programs': TCP and small packets between two hosts.
 
-    python -m benchmarks.userspace [--seconds N] [bridge] [gre] [vxlan] [geneve]
-
 Both sides run the same workload in turn: "bridge" is two veth ports on one switch; a tunnel is two switches
 with an internal port each, joined over a network of MTU 1500. The C datapath drops segments whose checksum
 is left to offload, so its hosts send without; ours get what a host sends by default.
@@ -9,18 +7,19 @@ is left to offload, so its hosts send without; ours get what a host sends by def
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
+from benchmarks.measure import Measure, Workload
 from tests.kit.netns import inside, namespaces, run, veth
 from tests.kit.peers import Daemon, c_ovsdb_server, c_vswitchd, our_ovsdb_server, our_vswitchd
 
+SECONDS = 4
 SWITCH, ONE, TWO = (f"t-bench-{part}-{os.getpid()}" for part in ("s", "1", "2"))
 
 
@@ -85,49 +84,61 @@ def tunnel(side: Side, kind: str) -> Iterator[tuple[str, str, str]]:
         yield ONE, TWO, "10.8.0.2"
 
 
-def measure(client: str, server: str, address: str, seconds: int) -> dict[str, float]:
-    """Run iperf3 once over TCP and once with the smallest UDP datagrams."""
+@contextmanager
+def listening(server: str) -> Iterator[None]:
+    """Run iperf3's server in a namespace."""
     listener = subprocess.Popen(["ip", "netns", "exec", server, "iperf3", "-s"], stdout=subprocess.DEVNULL)
     try:
-        run("ping", "-c", "3", "-i", "0.3", address, namespace=client, check=False)
-        tcp = iperf(client, address, seconds)
-        udp = iperf(client, address, seconds, "-u", "-b", "0", "-l", "16")
+        yield
     finally:
         listener.kill()
         listener.wait()
-    arrived = udp["packets"] * (1 - udp["lost_percent"] / 100) / udp["seconds"] if udp else 0.0
-    return {"Gbit/s": tcp["bits_per_second"] / 1e9 if tcp else 0.0, "kpps": arrived / 1e3}
 
 
 def iperf(client: str, address: str, seconds: int, *options: str) -> dict[str, float]:
-    out = run(
-        "iperf3", "-J", "-c", address, "-t", str(seconds), *options,
-        namespace=client, check=False, timeout=seconds + 30,
-    )  # fmt: skip
-    end = json.loads(out).get("end", {})
-    found: dict[str, float] = end.get("sum" if "-u" in options else "sum_received", {})
+    """Run iperf3; what it says at the end. RuntimeError where nothing came through."""
+    command = ("iperf3", "-J", "-c", address, "-t", str(seconds), *options)
+    out = run(*command, namespace=client, check=False, timeout=seconds + 30)
+    said = json.loads(out)
+    found: dict[str, float] | None = said.get("end", {}).get("sum" if "-u" in options else "sum_received")
+    if not found:
+        raise RuntimeError(f"iperf3: {said.get('error', 'nothing came through')}")
     return found
 
 
-def main() -> int:
-    """Print both sides' figures for each workload, and the ratio ours : C."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.userspace", description=__doc__)
-    parser.add_argument("workloads", nargs="*", default=["bridge", "gre", "vxlan", "geneve"])
-    parser.add_argument("--seconds", type=int, default=4)
-    options = parser.parse_args()
-    print(f"{'':24}{'C':>10}{'ours':>10}   ours / C (more is better)")
-    for workload in options.workloads:
-        results = {}
-        for name, side in SIDES.items():
-            bench = bridge(side) if workload == "bridge" else tunnel(side, workload)
-            with bench as ends:
-                results[name] = measure(*ends, options.seconds)
-        for unit, theirs in results["C"].items():
-            ours = results["ours"][unit]
-            ratio = f"{ours / theirs:8.2f}" if theirs else "       -"
-            print(f"{workload:16}{unit:8}{theirs:10.2f}{ours:10.2f} {ratio}", flush=True)
-    return 0
+def gigabits(client: str, address: str) -> float:
+    """TCP, in Gbit/s."""
+    return iperf(client, address, SECONDS)["bits_per_second"] / 1e9
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def kilopackets(client: str, address: str) -> float:
+    """The smallest UDP datagrams, in thousands a second that arrived."""
+    udp = iperf(client, address, SECONDS, "-u", "-b", "0", "-l", "16")
+    return udp["packets"] * (1 - udp["lost_percent"] / 100) / udp["seconds"] / 1e3
+
+
+@contextmanager
+def traffic(side: str, way: str, figure: Callable[[str, str], float]) -> Iterator[Measure]:
+    programs = SIDES[side]
+    hosts = bridge(programs) if way == "bridge" else tunnel(programs, way)
+    with hosts as (client, server, address), listening(server):
+        run("ping", "-c", "3", "-i", "0.3", address, namespace=client, check=False)
+        yield partial(figure, client, address)
+
+
+WORKLOADS = tuple(
+    Workload(
+        "Datapath in userspace",
+        f"{what} through {'a bridge' if way == 'bridge' else way}",
+        unit,
+        partial(traffic, way=way, figure=figure),
+        goal,
+        more_is_better=True,
+        apart=True,
+    )
+    for what, unit, figure, goals in (
+        ("TCP", "Gbit/s", gigabits, (3.0, 1.0)),
+        ("small packets", "kpps", kilopackets, (0.5, 0.5)),
+    )
+    for way, goal in (("bridge", goals[0]), *((kind, goals[1]) for kind in ("gre", "vxlan", "geneve")))
+)
