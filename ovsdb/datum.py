@@ -24,16 +24,11 @@ from rpc.structs import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Any
 
     import immutables
 
-    class Symbols(Protocol):
-        """Where the names of new rows (["named-uuid", name]) are looked up."""
-
-        def resolve(self, name: str) -> str:
-            """The UUID of the row called `name`, which may not have been inserted yet."""
-
+    from ovsdb.symbols import Symbols
 
 Value = Atom | Set[Atom] | Mapping[Atom, Atom]
 

@@ -18,7 +18,7 @@ from ovsdb.errors import OvsdbSyntaxError, UnknownColumn, UnknownFunction
 from ovsdb.schema import ColumnType
 
 if TYPE_CHECKING:
-    from ovsdb.datum import Symbols
+    from ovsdb.symbols import Symbols
 
 Test = Callable[[Value, Value], bool]  # (the column's value, the condition's) -> whether it holds
 

@@ -33,7 +33,7 @@ from ovsdb.errors import (
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
 
 if TYPE_CHECKING:
-    from ovsdb.datum import Symbols
+    from ovsdb.symbols import Symbols
 
 
 class Mutation(NamedTuple):
