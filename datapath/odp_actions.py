@@ -44,17 +44,8 @@ from datapath.actions import (
 from datapath.netlink import uapi
 from datapath.odp_cookie import format_cookie, is_cookie, parse_cookie
 from datapath.odp_ct_action import format_ct, parse_ct
-from datapath.odp_text import (
-    HEADERS,
-    TUNNEL_FIELDS,
-    PortNames,
-    format_fields,
-    format_lse,
-    format_tci,
-    parse_key,
-    parse_lse,
-    parse_tci,
-)
+from datapath.odp_parse import parse_key, parse_lse, parse_tci
+from datapath.odp_text import HEADERS, TUNNEL_FIELDS, PortNames, format_fields, format_lse, format_tci
 from datapath.odp_tunnel_options import format_option, is_option, parse_option
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import TUN_KEY, VLAN_PRESENT, FlowKey, masked

@@ -1,7 +1,7 @@
-"""The text form of datapath keys and flows, as ovs-dpctl prints and reads it: in_port(1),eth(src=...),...
+"""The text form of datapath keys, as ovs-dpctl prints it: in_port(1),eth(src=...),...
 
-Rule: pure. One table describes the headers for both directions: parsing what was formatted with `verbose`
-gives the same key and mask. Ports are numbers, or names where the caller passes a table of them.
+Rule: pure. One table describes the headers for both directions: what was formatted with `verbose`, odp_parse
+reads as the same key and mask. Ports are numbers, or names where the caller passes a table of them.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from datapath import odp_nsh, odp_tuple
 from datapath import odp_values as v
 from datapath.netlink import uapi
 from datapath.netlink.key_encode import Shape, shape_of
-from datapath.netlink.tunnel_codec import ALL_ONES_PROTO
-from datapath.odp_tunnel_options import format_option, is_option, parse_option
-from datapath.odp_values import Kind, OdpTextError
+from datapath.odp_tunnel_options import format_option
+from datapath.odp_values import Kind
 from datapath.packet.flowkey import ETH_TYPE_NONE, TUN_KEY, VLAN_PRESENT, FlowKey
-from datapath.packet.packed import OPTIONS_HEADER, options_mask, pack_options, unpack_options
+from datapath.packet.packed import OPTIONS_HEADER, options_mask, unpack_options
 
 PortNames = Mapping[int, str]
 _AF_INET, _AF_INET6 = 2, 10
 _FRAGMENTS: Final = ("no", "first", "later")
-_VID, _PCP_SHIFT, _PCP = 0xFFF, 13, 0x7
+_VID, PCP_SHIFT, _PCP = 0xFFF, 13, 0x7
 
 
 class Field(NamedTuple):
@@ -146,13 +145,13 @@ TUNNEL_FIELDS: Final[dict[int, tuple[Field, ...]]] = {
     ),
 }
 _ETHERNET_PACKET: Final = "packet_type(ns=0,id=0)"
-_PORT = v.decimal(32)
+PORT = v.decimal(32)
 _CT_STATE = v.hexa(32)
 HEADERS: Final = {
     header.name: header for header in (*_BEFORE, *_PRIORITY, *_AFTER_PORT, *_AFTER_STATE, _ETHERNET, *_INNER)
 }
-_LSE: Final = ("mpls_lse0", "mpls_lse1", "mpls_lse2")
-_LSE_PARTS: Final = (("label", 12, 0xFFFFF), ("tc", 9, 0x7), ("ttl", 0, 0xFF), ("bos", 8, 0x1))
+LSE: Final = ("mpls_lse0", "mpls_lse1", "mpls_lse2")
+LSE_PARTS: Final = (("label", 12, 0xFFFFF), ("tc", 9, 0x7), ("ttl", 0, 0xFF), ("bos", 8, 0x1))
 
 
 def format_fields(fields: tuple[Field, ...], key: FlowKey, mask: FlowKey, *, verbose: bool) -> str:
@@ -192,8 +191,8 @@ def format_key(
         priority.append(f"tunnel({_format_tunnel(key, mask, verbose=verbose)})")
     port = []
     if mask.in_port or verbose:
-        name = (names or {}).get(key.in_port) if mask.in_port & _PORT.ones == _PORT.ones else None
-        port.append(f"in_port({name or _PORT.format_masked(key.in_port, mask.in_port & _PORT.ones)})")
+        name = (names or {}).get(key.in_port) if mask.in_port & PORT.ones == PORT.ones else None
+        port.append(f"in_port({name or PORT.format_masked(key.in_port, mask.in_port & PORT.ones)})")
     tracked = _format_tracked(key, mask, verbose=verbose)
     if in_process:
         parts = [*priority, *tracked, *recirculation, *port, _ETHERNET_PACKET]
@@ -250,7 +249,7 @@ def _format_frame(key: FlowKey, mask: FlowKey, shape: Shape, *, verbose: bool) -
 def format_tci(tci: int, mask: int, *, verbose: bool) -> str:
     """Write the fields of a tag."""
     parts = []
-    for name, shift, ones in (("vid", 0, _VID), ("pcp", _PCP_SHIFT, _PCP)):
+    for name, shift, ones in (("vid", 0, _VID), ("pcp", PCP_SHIFT, _PCP)):
         value, bits = tci >> shift & ones, mask >> shift & ones
         if value or bits or verbose:
             parts.append(f"{name}={value}" if bits == ones else f"{name}={value}/0x{bits:x}")
@@ -279,7 +278,7 @@ def _format_network(key: FlowKey, mask: FlowKey, shape: Shape, *, verbose: bool)
 
 def _format_mpls(key: FlowKey, mask: FlowKey, labels: int, *, verbose: bool) -> list[str]:
     parts = []
-    for attribute in _LSE[:labels]:
+    for attribute in LSE[:labels]:
         entry, bits = getattr(key, attribute), getattr(mask, attribute)
         if bits or verbose:
             parts.append(format_lse(entry, bits))
@@ -295,162 +294,9 @@ def _format_mpls(key: FlowKey, mask: FlowKey, labels: int, *, verbose: bool) -> 
 def format_lse(entry: int, mask: int) -> str:
     """Write the fields of an MPLS label stack entry."""
     return ",".join(
-        _format_lse_part(name, entry >> at & ones, mask >> at & ones, ones) for name, at, ones in _LSE_PARTS
+        _format_lse_part(name, entry >> at & ones, mask >> at & ones, ones) for name, at, ones in LSE_PARTS
     )
 
 
 def _format_lse_part(name: str, value: int, mask: int, ones: int) -> str:
     return f"{name}={value}" if mask == ones else f"{name}={value}/0x{mask:x}"
-
-
-# Items that are one field of a key, in a form of their own.
-_WHOLE: Final[Mapping[str, tuple[str, Callable[[str], tuple[int, int]]]]] = {
-    "ct_state": ("ct_state", lambda arguments: v.parse_flags(arguments, v.CT_STATE)),
-    "ct_tuple4": ("ct_tuple", odp_tuple.parse_ipv4),
-    "ct_tuple6": ("ct_tuple", odp_tuple.parse_ipv6),
-    "nsh": ("nsh", odp_nsh.parse_key),
-    "tcp_flags": ("tcp_flags", lambda arguments: v.parse_flags(arguments, v.TCP_FLAGS)),
-}
-
-
-class _Reader:
-    """A key under construction: values and masks of the fields named so far."""
-
-    def __init__(self, ports: Mapping[str, int]) -> None:
-        self.values: dict[str, int] = {}
-        self.masks: dict[str, int] = {}
-        self.ports = ports
-
-    def set(self, attribute: str, value: int, mask: int) -> None:
-        self.values[attribute] = value
-        self.masks[attribute] = mask
-
-    def read(self, text: str, depth: int = 0) -> None:
-        """Take the items of `text` in; `depth` tags are around them."""
-        tagged = False
-        for name, arguments in v.split_items(text):
-            if arguments is None:
-                raise OdpTextError(name)
-            try:
-                tagged |= self._item(name, arguments, depth)
-            except OdpTextError as error:
-                raise OdpTextError(text[text.find(f"{name}({arguments}") :], error.why) from None
-        if depth and not tagged and "eth_type" not in self.values:
-            self.set("eth_type", ETH_TYPE_NONE, 0xFFFF)
-
-    def _item(self, name: str, arguments: str, depth: int) -> bool:
-        """Take one item in; tell whether it was a tag."""
-        if name == "in_port":
-            self._in_port(arguments)
-        elif name == "eth_type":
-            value, mask = v.ETH_TYPE.parse_masked(arguments)
-            self.set("eth_type", value if mask and value else ETH_TYPE_NONE, mask)
-        elif name == "vlan":
-            self._vlan(arguments, depth)
-            return True
-        elif name == "encap":
-            if depth >= 2:
-                raise OdpTextError(arguments, "too many tags")
-            self.read(arguments, depth + 1)
-            return True
-        elif name == "tunnel":
-            self._tunnel(arguments)
-        elif name == "mpls":
-            self._mpls(arguments)
-        elif name in _WHOLE:
-            attribute, parse = _WHOLE[name]
-            self.set(attribute, *parse(arguments))
-        elif name in HEADERS:
-            self._header(HEADERS[name].fields, arguments)
-        elif name != "packet_type":
-            raise OdpTextError(f"{name}({arguments})")
-        return False
-
-    def _in_port(self, arguments: str) -> None:
-        if arguments in self.ports:
-            self.set("in_port", self.ports[arguments], _PORT.ones)
-        else:
-            self.set("in_port", *_PORT.parse_masked(arguments))
-
-    def _vlan(self, arguments: str, depth: int) -> None:
-        """A tag: the type read before is its TPID."""
-        if depth >= 2:
-            raise OdpTextError(arguments, "too many tags")
-        outer = ("vlan_tpid", "vlan_tci") if depth == 0 else ("cvlan_tpid", "cvlan_tci")
-        self.set(outer[0], self.values.pop("eth_type", 0x8100), 0xFFFF)
-        self.masks.pop("eth_type", None)
-        self.set(outer[1], *parse_tci(arguments))
-
-    def _header(self, fields: tuple[Field, ...], arguments: str) -> None:
-        if len(fields) == 1 and not fields[0].name:
-            self.set(fields[0].attribute, *fields[0].kind.parse_masked(arguments))
-            return
-        by_name = {field.name: field for field in fields}
-        for item, inner in v.split_items(arguments):
-            name, equals, value = item.partition("=")
-            if inner is not None or not equals or name not in by_name:
-                raise OdpTextError(item)
-            self.set(by_name[name].attribute, *by_name[name].kind.parse_masked(value))
-
-    def _tunnel(self, arguments: str) -> None:
-        items = v.split_items(arguments)
-        proto = _AF_INET6 if any(item.startswith("ipv6_") for item, _inner in items) else _AF_INET
-        self.set("tun_proto", proto, ALL_ONES_PROTO)
-        plain = []
-        for item, inner in items:
-            if item == "flags" and inner is not None:
-                self.set("tun_flags", *v.parse_flags(inner, v.TUNNEL_FLAGS))
-            elif inner is not None and is_option(item):
-                kind, payload, mask = parse_option(item, inner)
-                self.set("tun_options", pack_options(kind, payload), pack_options(0, mask) | OPTIONS_HEADER)
-            elif inner is None:
-                plain.append(item)
-            else:
-                raise OdpTextError(item)
-        self._header(TUNNEL_FIELDS[proto], ",".join(plain))
-        if "tun_id" in self.values:
-            self.values["tun_flags"] = self.values.get("tun_flags", 0) | TUN_KEY
-            self.masks["tun_flags"] = self.masks.get("tun_flags", 0) | TUN_KEY
-
-    def _mpls(self, arguments: str) -> None:
-        items = v.split_items(arguments)
-        stack = [inner for item, inner in items if inner is not None] or [arguments]
-        for attribute, entry in zip(_LSE, stack, strict=False):
-            self.set(attribute, *parse_lse(entry or ""))
-
-
-def parse_tci(arguments: str) -> tuple[int, int]:
-    """Read vid=,pcp=,cfi= of a tag; return the TCI and its mask."""
-    value, mask = VLAN_PRESENT, VLAN_PRESENT
-    for item, inner in v.split_items(arguments):
-        name, equals, text = item.partition("=")
-        shift, bits = {"vid": (0, 12), "pcp": (_PCP_SHIFT, 3), "cfi": (12, 1)}.get(name, (0, 0))
-        if inner is not None or not equals or not bits:
-            raise OdpTextError(item)
-        part, part_mask = v.decimal(bits).parse_masked(text)
-        value = value & ~(((1 << bits) - 1) << shift) | part << shift
-        mask |= part_mask << shift
-    return value, mask
-
-
-def parse_lse(arguments: str) -> tuple[int, int]:
-    """Read label=,tc=,ttl=,bos= of an MPLS label stack entry; return the entry and its mask."""
-    value = mask = 0
-    places = {name: (at, ones) for name, at, ones in _LSE_PARTS}
-    for item, inner in v.split_items(arguments):
-        name, equals, text = item.partition("=")
-        if inner is not None or not equals or name not in places:
-            raise OdpTextError(item)
-        at, ones = places[name]
-        part, part_mask = v.decimal(ones.bit_length()).parse_masked(text)
-        value |= part << at
-        mask |= part_mask << at
-    return value, mask
-
-
-def parse_key(text: str, ports: Mapping[str, int] | None = None) -> tuple[FlowKey, FlowKey]:
-    """Read a key and its mask; fields that are not named are not looked at. OdpTextError where it is none."""
-    reader = _Reader(ports or {})
-    reader.read(text)
-    values = {"eth_type": ETH_TYPE_NONE, **reader.values}
-    return FlowKey(**values), FlowKey(**reader.masks)

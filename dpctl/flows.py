@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from datapath.odp_actions import parse_actions
 from datapath.odp_flow import format_flow, format_stats, parse_ufid
-from datapath.odp_text import parse_key
+from datapath.odp_parse import parse_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import FlowKey, masked
 from datapath.provider import Datapath, DatapathError, Flow, FlowPut

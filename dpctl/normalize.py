@@ -10,7 +10,8 @@ import errno
 from datapath import odp_values as v
 from datapath.actions import Action, PopMpls, PopVlan, PushMpls, PushVlan
 from datapath.odp_actions import format_actions, parse_actions
-from datapath.odp_text import HEADERS, format_key, format_lse, format_tci, parse_key
+from datapath.odp_parse import parse_key
+from datapath.odp_text import HEADERS, format_key, format_lse, format_tci
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import FlowKey
 from dpctl.errors import DpctlError, because

@@ -18,7 +18,8 @@ from datapath.netlink.key_decode import decode_key, decode_mask
 from datapath.netlink.key_encode import encode_key, encode_mask, shape_of
 from datapath.netlink.uapi import OVS_TUNNEL_VXLAN_OPTS
 from datapath.odp_actions import format_actions, parse_actions
-from datapath.odp_text import format_key, parse_key
+from datapath.odp_parse import parse_key
+from datapath.odp_text import format_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import ETH_TYPE_NONE, TUN_KEY, FlowKey
 from datapath.packet.packed import (

@@ -13,7 +13,7 @@ from appctl.unixctl import CommandError
 from datapath.match_parse import parse_flow
 from datapath.match_text import format_match, format_packet
 from datapath.odp_actions import format_actions
-from datapath.odp_text import parse_key
+from datapath.odp_parse import parse_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.extract import extract
 from datapath.packet.flowkey import FlowKey, masked

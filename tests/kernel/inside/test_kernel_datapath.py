@@ -12,7 +12,8 @@ import pytest
 from datapath.actions import Output, SetTunnel, Userspace
 from datapath.kernel import KernelDatapath, KernelProvider
 from datapath.link import LinkMonitor, Links
-from datapath.odp_text import format_key, parse_key
+from datapath.odp_parse import parse_key
+from datapath.odp_text import format_key
 from datapath.packet.build import build
 from datapath.packet.flowkey import TUN_KEY, FlowKey
 from datapath.provider import (

@@ -7,7 +7,7 @@ from datapath.netlink import uapi
 from datapath.netlink.attrs import NetlinkFormatError, attr, attr_u32, attributes, nested
 from datapath.netlink.key_decode import decode_key, decode_mask
 from datapath.netlink.key_encode import encode_key, encode_mask, shape_of
-from datapath.odp_text import parse_key
+from datapath.odp_parse import parse_key
 
 GENEVE = bytes.fromhex("00ff80010000000a")
 NSH = bytes.fromhex("003f0103000005ff") + bytes(range(16))

@@ -5,7 +5,8 @@ import pytest
 from datapath.actions import Output, PushVlan, SetTunnel
 from datapath.odp_actions import format_actions, parse_actions
 from datapath.odp_flow import format_flow, format_tcp_flags, format_ufid, parse_ufid
-from datapath.odp_text import format_key, parse_key
+from datapath.odp_parse import parse_key
+from datapath.odp_text import format_key
 from datapath.odp_values import OdpTextError
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT, TUN_KEY, FlowKey, masked
 from datapath.provider import Flow, FlowStats

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from datapath.fake import FakeProvider
+from datapath.odp_values import OdpTextError
+from datapath.packet.flowkey import FlowKey
 from datapath.provider import Datapath, VportSpec
 from dpctl import commands
 from dpctl.errors import DpctlError
+from dpctl.filter import parse_filter
 from dpctl.targets import Targets
 
 KEY = "recirc_id(0),in_port(1),eth(),eth_type(0x1234)"
@@ -69,6 +72,43 @@ def test_a_filter_shows_flows_that_could_match(targets: Targets) -> None:
     assert commands.run(targets, ["dump-flows", "filter=tcp,tp_src=4000"]) == ""
     assert commands.run(targets, ["dump-flows", "filter=in_port(1)"]).count("packets:") == 2
     assert "Failed to parse filter" in failure(targets, "dump-flows", "filter=bogus")
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "masks"),
+    [
+        ("tcp6,tcp_dst=80/0xf0", {"eth_type": 0x86DD, "ip_proto": 6, "tp_dst": 80}, {"tp_dst": 0xF0}),
+        ("dl_vlan=5,dl_vlan_pcp=3", {"vlan_tci": 0x7005}, {"vlan_tci": 0xFFFF}),
+        (
+            "ct_state=+trk-new,ct_zone=7",
+            {"ct_state": 0x20, "ct_zone": 7},
+            {"ct_state": 0x21, "ct_zone": 0xFFFF},
+        ),
+        ("ip,nw_ecn=1,ip_dscp=2", {"eth_type": 0x0800, "ip_tos": 9}, {"ip_tos": 0xFF}),
+        ("ipv6_dst=fe80::/16", {"ip_dst": 0xFE80 << 112}, {"ip_dst": 0xFFFF << 112}),
+        ("in_port=p1,nw_frag=later", {"in_port": 1, "ip_frag": 2}, {"in_port": 0xFFFFFFFF}),
+        (
+            "mpls,mpls_label=5,mpls_bos=1",
+            {"eth_type": 0x8847, "mpls_lse0": 0x5100},
+            {"mpls_lse0": 0xFFFFF100},
+        ),
+        ("eth_type(0x0806)", {"eth_type": 0x0806}, {"eth_type": 0xFFFF}),
+    ],
+)
+def test_a_filter_is_read_as_a_key_and_a_mask(
+    text: str, values: dict[str, int], masks: dict[str, int]
+) -> None:
+    key, mask = parse_filter(text, {"p1": 1})
+    assert key == FlowKey(**values)
+    assert {name: getattr(mask, name) for name in masks} == masks
+
+
+@pytest.mark.parametrize(
+    "text", ["foo", "foo=1", "tcp=1", "nw_src", "nw_src=foo", "dl_vlan=x", "ct_state=+foo"]
+)
+def test_what_is_no_filter_is_refused(text: str) -> None:
+    with pytest.raises(OdpTextError):
+        parse_filter(text, {})
 
 
 def test_flows_come_from_files(targets: Targets, tmp_path: Path) -> None:
