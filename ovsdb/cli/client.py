@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from appctl import command_line
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, set_alarm, show_help
@@ -23,6 +22,10 @@ from ovsdb.cli.client_session import CommandError, Following, Need, Session, exp
 from ovsdb.table import DATA_FORMATS, FORMATS, Style
 from rpc.errors import RpcError
 from rpc.tls_settings import TlsSettings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 PROGRAM = "ovsdb-client"
 

@@ -7,15 +7,16 @@ when it is run, since most of what they import together is needed by few of them
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from ovsdb.cli.client_session import Need
+from rpc.structs import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct):
     """A command: what it works on, and how many arguments follow the name of that."""
 
     module: str  # in this package
@@ -26,7 +27,9 @@ class Command:
 
     def load(self) -> Callable[..., Any]:
         """The function: Session (a function that connects, with Need.NOTHING) and arguments → text."""
-        return getattr(import_module(f"ovsdb.cli.client_{self.module}"), self.function)  # type: ignore[no-any-return]
+        module = __import__(f"ovsdb.cli.client_{self.module}", fromlist=[self.function])
+        function: Callable[..., Any] = getattr(module, self.function)
+        return function
 
 
 COMMANDS = {

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from appctl.command_line import CliError
 from ovsdb.cli.client_session import CommandError, Following, Session, explain
 from rpc.errors import ConnectionLost, RpcError, Timeout
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trio import Nursery
 

@@ -6,15 +6,17 @@ Rule: as in `client_commands`. Whether two schemas are the same is decided by wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
-import orjson
 
 from ovsdb.cli.client_session import CommandError, Session
 from ovsdb.errors import OvsdbError
-from ovsdb.schema import Schema
 from ovsdb.table import Printer, Raw, Table, format_json
+from rpc.jsonvalue import DecodeError, decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ovsdb.schema import Schema
 
 
 def list_dbs(session: Session, arguments: Sequence[str]) -> Iterator[str]:
@@ -57,7 +59,7 @@ def list_columns(session: Session, arguments: Sequence[str]) -> Iterator[str]:
 
 def convert(session: Session, arguments: Sequence[str]) -> Iterator[str]:
     """Give a database, the one that the schema file names, that schema."""
-    json, schema = _read_schema(Path(arguments[0]))
+    json, schema = _read_schema(arguments[0])
     # Told of it, as every other client is, this one would be disconnected before the answer.
     session.call("set_db_change_aware", [True])
     session.call("convert", [schema.name, json])
@@ -66,17 +68,24 @@ def convert(session: Session, arguments: Sequence[str]) -> Iterator[str]:
 
 def needs_conversion(session: Session, arguments: Sequence[str]) -> Iterator[str]:
     """Print whether the schema file differs from the schema of the database that it names."""
-    _, schema = _read_schema(Path(arguments[0]))
+    from ovsdb.schema import Schema
+
+    _, schema = _read_schema(arguments[0])
     yield "no\n" if schema == Schema.parse(session.call("get_schema", [schema.name])) else "yes\n"
 
 
-def _read_schema(path: Path) -> tuple[Any, Schema]:
+def _read_schema(name: str) -> tuple[Any, Schema]:
+    from pathlib import Path  # for few commands, as is the schema
+
+    from ovsdb.schema import Schema
+
+    path = Path(name)
     try:
-        json = orjson.loads(path.read_bytes())
+        json = decode(path.read_bytes())
         return json, Schema.parse(json)
     except OSError as error:
         why = f'"{path}" could not be read as JSON (error opening "{path}": {error.strerror})'
-    except orjson.JSONDecodeError as error:
+    except DecodeError as error:
         where = f"line {error.lineno - 1}, column {error.colno - 1}, byte {error.pos}"
         why = f'"{path}" could not be read as JSON ({where}: {error.msg})'
     except OvsdbError as error:

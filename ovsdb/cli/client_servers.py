@@ -6,7 +6,6 @@ or one that is connected to it where the user says so. A database is guessed on 
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Sequence
 
@@ -89,6 +88,8 @@ def _choose_database(command: Command, databases: Sequence[str], words: list[str
 def _first_that_serves(
     servers: Sequence[str], database: str, open_: Open, *, leader_only: bool
 ) -> Connection:
+    import random
+
     for server in random.sample(servers, len(servers)):
         try:
             connection = open_(server)

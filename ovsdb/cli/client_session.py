@@ -7,37 +7,50 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, BinaryIO
-
-import orjson
 
 from ovsdb.table import Style, format_json
 from rpc.blocking import Connection
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
+from rpc.jsonvalue import DecodeError, decode
 from rpc.message import Message
+from rpc.structs import Struct
 
-Schema = dict[str, Any]  # as get_schema answers it
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
+
+    Schema = dict[str, Any]  # as get_schema answers it
 
 
 class CommandError(Exception):
     """What the user asked for cannot be done; the text says why."""
 
 
-@dataclass
 class Session:
     """A server, the database chosen on it, and how to print."""
 
-    connection: Connection
-    server: str  # as the user named it
-    style: Style
-    timestamp: bool
-    force: bool
-    db_change_aware: bool  # whether to ask the server to tell of databases that go
-    input: BinaryIO  # what restore reads
-    database: str = ""
-    history: dict[str, Any] = field(default_factory=dict)  # which commits history shows: "last", "since"
+    def __init__(
+        self,
+        connection: Connection,
+        server: str,  # as the user named it
+        style: Style,
+        timestamp: bool,
+        force: bool,
+        db_change_aware: bool,  # whether to ask the server to tell of databases that go
+        input: BinaryIO,  # what restore reads
+        database: str = "",
+        history: dict[str, Any] | None = None,  # which commits history shows: "last", "since"
+    ) -> None:
+        self.connection = connection
+        self.server = server
+        self.style = style
+        self.timestamp = timestamp
+        self.force = force
+        self.db_change_aware = db_change_aware
+        self.input = input
+        self.database = database
+        self.history = history or {}
 
     def call(self, method: str, params: list[Any]) -> Any:
         """The result of a request. RpcError."""
@@ -67,15 +80,12 @@ class Session:
             self.call("set_db_change_aware", [True])
 
 
-@dataclass(frozen=True)
-class Following:
+class Following(Struct):
     """A command that does not end by itself: it prints an answer, and then whatever the server says."""
 
     answer: Iterator[str]
     react: Callable[[Message], Iterator[str]]  # CommandError ends it
-    controls: Mapping[str, Callable[[str], None]] = field(
-        default_factory=dict
-    )  # for ovs-appctl: one argument
+    controls: Mapping[str, Callable[[str], None]] = {}  # for ovs-appctl: one argument
 
 
 class Need(Enum):
@@ -90,8 +100,8 @@ class Need(Enum):
 def parse_json(text: str) -> Any:
     """JSON from the command line; CommandError."""
     try:
-        return orjson.loads(text.encode(errors="surrogateescape"))
-    except orjson.JSONDecodeError as error:
+        return decode(text.encode(errors="surrogateescape"))
+    except DecodeError as error:
         where = f"line {error.lineno - 1}, column {error.colno - 1}, byte {error.pos}"
         raise CommandError(f'"{text}": {where}: {error.msg}') from None
 
