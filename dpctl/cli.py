@@ -11,7 +11,6 @@ import sys
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
 from appctl.getopt import VALUE, BadUsage, Option
 from appctl.log_options import log_options
-from dpctl import commands
 from dpctl.errors import DpctlError
 from dpctl.options import TABLE, options_of
 
@@ -19,6 +18,8 @@ PROGRAM = "ovs-dpctl"
 
 
 def _usage() -> str:
+    from dpctl import commands
+
     listed = "\n".join(f"  {name} {command.usage}".rstrip() for name, command in commands.COMMANDS.items())
     return f"Open vSwitch datapath management utility\n\n\b\nCommands:\n{listed}"
 
@@ -37,6 +38,7 @@ def dpctl(line: Line) -> int:
     if words[0] == "help":
         show_help(line.tool)
     from datapath.kernel import KernelProvider  # most of a start, which --version and --help do without
+    from dpctl import commands
     from dpctl.targets import Targets
 
     try:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import TextIO, TypeVar
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import TextIO, TypeVar
+
+    T = TypeVar("T")
+
 SILENT_SECONDS = 0.5
 INTERVAL_SECONDS = 0.1
 WIDTH = 30

@@ -6,17 +6,18 @@ stderr and exit status 1, in the words of the C program.
 
 from __future__ import annotations
 
-from typing import Any
-
 from appctl import vlog
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
 from appctl.getopt import OPTIONAL, VALUE, Option, integer, one_of
 from appctl.log_options import log_options
-from ovsdb.cli import tool_cluster, tool_database, tool_fsck, tool_log
 from ovsdb.cli.tool_common import Command, Options
 from ovsdb.errors import OvsdbError
 from ovsdb.storage.base import StorageError
 from ovsdb.storage.lockfile import LockError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PROGRAM = "ovsdb-tool"
 log_lock = vlog.module("lockfile")
@@ -35,34 +36,34 @@ def list_commands(options: Options, words: list[str]) -> None:
 
 
 COMMANDS = {
-    "create": Command(tool_database.create, "[db [schema]]", 0, 2),
-    "create-cluster": Command(tool_cluster.refuse, "db contents local", 3, 3),
-    "join-cluster": Command(tool_cluster.refuse, "db name local remote...", 4),
-    "compact": Command(tool_database.compact, "[db [dst]]", 0, 2),
-    "convert": Command(tool_database.convert, "[db [schema [dst]]]", 0, 3),
-    "needs-conversion": Command(tool_database.needs_conversion, "", 0, 2),
-    "db-name": Command(tool_cluster.show_name, "[db]", 0, 1),
-    "db-version": Command(tool_database.show_database("version"), "[db]", 0, 1),
-    "db-cksum": Command(tool_database.show_database("cksum"), "[db]", 0, 1),
-    "db-cid": Command(tool_cluster.show_cluster_id, "db", 1, 1),
-    "db-sid": Command(tool_cluster.show_server_id, "db", 1, 1),
-    "db-local-address": Command(tool_cluster.show_local_address, "db", 1, 1),
-    "db-is-clustered": Command(tool_cluster.test_kind("CLUSTER"), "db", 1, 1),
-    "db-is-standalone": Command(tool_cluster.test_kind("JSON"), "db", 1, 1),
-    "schema-name": Command(tool_database.show_schema("name"), "[schema]", 0, 1),
-    "schema-version": Command(tool_database.show_schema("version"), "[schema]", 0, 1),
-    "schema-cksum": Command(tool_database.show_schema("cksum"), "[schema]", 0, 1),
-    "stubs": Command(tool_database.stubs, "[schema]", 0, 1),
-    "query": Command(tool_database.query, "[db] trns", 1, 2),
-    "transact": Command(tool_database.transact, "[db] trns", 1, 2),
-    "show-log": Command(tool_cluster.show_log, "[db]", 0, 1),
-    "check-cluster": Command(tool_cluster.check, "db...", 1),
-    "log": Command(tool_log.log, "[db]", 0, 1),
-    "fsck": Command(tool_fsck.fsck, "[db]", 0, 1),
-    "compare-versions": Command(tool_database.compare_versions, "a op b", 3, 3),
-    "help": Command(help_, "", 0),
-    "list-commands": Command(list_commands, "", 0),
-    "cluster-to-standalone": Command(tool_cluster.to_standalone, "db clusterdb", 2, 2),
+    "create": Command("tool_database", "create", "[db [schema]]", 0, 2),
+    "create-cluster": Command("tool_cluster", "refuse", "db contents local", 3, 3),
+    "join-cluster": Command("tool_cluster", "refuse", "db name local remote...", 4),
+    "compact": Command("tool_database", "compact", "[db [dst]]", 0, 2),
+    "convert": Command("tool_database", "convert", "[db [schema [dst]]]", 0, 3),
+    "needs-conversion": Command("tool_database", "needs_conversion", "", 0, 2),
+    "db-name": Command("tool_cluster", "show_name", "[db]", 0, 1),
+    "db-version": Command("tool_database", "show_database", "[db]", 0, 1, "version"),
+    "db-cksum": Command("tool_database", "show_database", "[db]", 0, 1, "cksum"),
+    "db-cid": Command("tool_cluster", "show_cluster_id", "db", 1, 1),
+    "db-sid": Command("tool_cluster", "show_server_id", "db", 1, 1),
+    "db-local-address": Command("tool_cluster", "show_local_address", "db", 1, 1),
+    "db-is-clustered": Command("tool_cluster", "test_kind", "db", 1, 1, "CLUSTER"),
+    "db-is-standalone": Command("tool_cluster", "test_kind", "db", 1, 1, "JSON"),
+    "schema-name": Command("tool_database", "show_schema", "[schema]", 0, 1, "name"),
+    "schema-version": Command("tool_database", "show_schema", "[schema]", 0, 1, "version"),
+    "schema-cksum": Command("tool_database", "show_schema", "[schema]", 0, 1, "cksum"),
+    "stubs": Command("tool_database", "stubs", "[schema]", 0, 1),
+    "query": Command("tool_database", "query", "[db] trns", 1, 2),
+    "transact": Command("tool_database", "transact", "[db] trns", 1, 2),
+    "show-log": Command("tool_cluster", "show_log", "[db]", 0, 1),
+    "check-cluster": Command("tool_cluster", "check", "db...", 1),
+    "log": Command("tool_log", "log", "[db]", 0, 1),
+    "fsck": Command("tool_fsck", "fsck", "[db]", 0, 1),
+    "compare-versions": Command("tool_database", "compare_versions", "a op b", 3, 3),
+    "help": Command("tool", "help_", "", 0),
+    "list-commands": Command("tool", "list_commands", "", 0),
+    "cluster-to-standalone": Command("tool_cluster", "to_standalone", "db clusterdb", 2, 2),
 }
 
 
@@ -123,7 +124,7 @@ def tool(line: Line) -> int:
 
 
 def _settings(values: dict[str, Any]) -> Options:
-    fields = {name: values[name] for name in Options.__dataclass_fields__ if name != "more"}
+    fields = {name: values[name] for name in Options._fields if name != "more"}
     return Options(len(values["more"]), **fields)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from appctl.command_line import CliError
 from ovsdb.cli import tool_database
 from ovsdb.cli.progress import Progress
 from ovsdb.cli.tool_common import FALSE, Options, database_path, schema_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ovsdb.storage.clustered import Header
     from ovsdb.storage.reader import Reader

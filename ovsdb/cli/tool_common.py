@@ -5,26 +5,26 @@ Rule: imports at the top are those that every command needs; the rest is importe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from appctl.command_line import CliError
 from appctl.directories import dbdir, pkgdatadir
 from ovsdb.errors import OvsdbError
+from rpc.jsonvalue import DecodeError, decode
+from rpc.structs import Struct
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # loaded by the commands that need them
+    from typing import Any
+
     from ovsdb.schema import Schema
     from ovsdb.storage.reader import Reader
 
 FALSE = 2  # exit status of a test that does not hold
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct):
     """What the command line says beside the command."""
 
     more: int = 0
@@ -37,14 +37,24 @@ class Options:
     last: int | None = None  # log: so many, the last ones
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command: its function gets the options and the words; its result is the exit status."""
+class Command(Struct):
+    """A command: where its function is, which gets the options and the words, and returns the exit status."""
 
-    run: Callable[[Options, list[str]], int | None]
+    module: str  # in this package
+    function: str  # or what makes it of `what`
     usage: str  # its arguments, as list-commands shows them
     least: int
     most: int = 1 << 31
+    what: str = ""
+
+    def run(self, options: Options, words: list[str]) -> int | None:
+        """Load it and carry it out."""
+        module = __import__(f"ovsdb.cli.{self.module}", fromlist=[self.function])
+        function: Any = getattr(module, self.function)
+        if self.what:
+            function = function(self.what)
+        status: int | None = function(options, words)
+        return status
 
 
 def default_database() -> Path:
@@ -65,10 +75,10 @@ def database_path(words: Sequence[str], at: int = 0) -> Path:
 def read_json(path: Path) -> Any:
     """Read a file as JSON; CliError."""
     try:
-        return orjson.loads(path.read_bytes())
+        return decode(path.read_bytes())
     except OSError as e:
         why = f'error opening "{path}": {e.strerror}'
-    except orjson.JSONDecodeError as e:
+    except DecodeError as e:
         why = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}: {e.msg}"
     raise CliError(f'failed to read schema: "{path}" could not be read as JSON ({why})')
 

@@ -13,9 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from appctl.command_line import CliError
 from appctl.version import OVS_COMPAT_VERSION
@@ -29,9 +26,12 @@ from ovsdb.cli.tool_common import (
     schema_of,
     schema_of_words,
 )
+from rpc.jsonvalue import DecodeError, hurry
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # loaded by the commands that need them
     from collections.abc import Iterator
+    from typing import Any
 
     from ovsdb.engine.database import Database
     from ovsdb.storage.base import JsonObject
@@ -173,10 +173,11 @@ def _execute(options: Options, words: list[str], *, writes: bool) -> None:
 
     path = Path(words[0]) if len(words) > 1 else default_database()
     try:
-        transaction = orjson.loads(words[-1])
-    except orjson.JSONDecodeError as e:
+        transaction = hurry().loads(words[-1])
+    except DecodeError as e:
         where = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}"
         raise CliError(f'"{words[-1]}": {where}: {e.msg}') from None
     author = format_author(Author(os.geteuid(), os.getpid(), "ovsdb-tool"))
     result = execute_once(path, transaction, writes=writes, author=author, role=options.rbac_role)
-    print(orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode())
+    fast = hurry()
+    print(fast.dumps(result, option=fast.OPT_SORT_KEYS).decode())
