@@ -6,10 +6,13 @@ Rule: as in `client_commands`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ovsdb.cli.client_session import CommandError, Session, parse_json
 from ovsdb.table import Printer, Table, format_json, read_datum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def transact(session: Session, arguments: Sequence[str]) -> Iterator[str]:
