@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -99,3 +100,9 @@ def test_a_normalized_flow_is_written_alike(key: str, switches: tuple[Daemon, Da
     theirs = switches[0].run(C_BIN / "ovs-dpctl", "normalize-actions", key, "5,push_vlan(vid=7,pcp=2),6")
     ours = commands.run(Targets({}), ["normalize-actions", key, "5,push_vlan(vid=7,pcp=2),6"])
     assert ours.replace("5\n", "5") == theirs.stdout + "\n"
+
+
+def test_our_daemon_answers_with_json(switches: tuple[Daemon, Daemon]) -> None:
+    (shown,) = json.loads(switches[1].appctl("dpctl/show", DP, "--format=json"))
+    assert (shown["name"], shown["ports"][0]["type"]) == (DP, "dummy-internal")
+    assert json.loads(switches[1].appctl("dpctl/dump-flows", "-m", "-f", "json", DP)) == []

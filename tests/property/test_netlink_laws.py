@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from datapath.actions import Action
 from datapath.link import parse_link
-from datapath.netlink import conntrack, genl, message
+from datapath.netlink import conntrack, genl, message, uapi
 from datapath.netlink import openvswitch as ovs
 from datapath.netlink.action_codec import decode_actions, encode_actions
 from datapath.netlink.attrs import NetlinkFormatError, attr, nested
 from datapath.netlink.conversation import Conversation, Interrupted, KernelRefusal
 from datapath.netlink.key_decode import decode_key, decode_mask
 from datapath.netlink.key_encode import encode_key, encode_mask, shape_of
-from datapath.netlink.uapi import OVS_TUNNEL_VXLAN_OPTS
 from datapath.odp_actions import format_actions, parse_actions
 from datapath.odp_parse import parse_key
 from datapath.odp_text import format_key
@@ -30,6 +29,7 @@ from datapath.packet.packed import (
     pack_tuple,
     unpack_options,
 )
+from dpctl.filter import parse_filter
 from tests.kit.actions import OPTIONS, actions, bits
 
 METADATA = {
@@ -161,7 +161,9 @@ def exact_mask(key: FlowKey) -> FlowKey:
 @given(keys(), keys())
 def test_a_mask_comes_back_as_far_as_the_key_has_the_headers(key: FlowKey, bits_of: FlowKey) -> None:
     mask = exact_mask(key)
-    if key.tun_options & 0xFF == OVS_TUNNEL_VXLAN_OPTS:  # an attribute, whose header is no part of a mask
+    if (
+        key.tun_options & 0xFF == uapi.OVS_TUNNEL_VXLAN_OPTS
+    ):  # an attribute, whose header is no part of a mask
         bits_of = bits_of._replace(tun_options=0)
     narrow = FlowKey._make(a & b for a, b in zip(mask, bits_of, strict=True))
     narrow = narrow._replace(
@@ -248,6 +250,23 @@ WORDS = st.sampled_from(
         "vid",
         "label",
         "tun_id",
+        "geneve",
+        "class",
+        "len",
+        "{",
+        "}",
+        "vxlan",
+        "gbp",
+        "erspan",
+        "ver",
+        "idx",
+        "ct_tuple4",
+        "ct_tuple6",
+        "nsh",
+        "mdtype",
+        "c1",
+        "nw_src",
+        "dl_vlan",
         "(",
         ")",
         ",",
@@ -272,6 +291,34 @@ WORDS = st.sampled_from(
 
 @given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=20).map("".join)))
 def test_no_text_breaks_a_reader(text: str) -> None:
-    for read in (parse_key, parse_actions):
+    for read in (parse_key, parse_actions, lambda words: parse_filter(words, {})):
         with contextlib.suppress(OdpTextError):
             read(text)
+
+
+OUTER_ATTRIBUTES = st.one_of(
+    st.builds(
+        lambda kind, payload: attr(kind, payload), st.sampled_from([8, 11, 15]), st.binary(max_size=24)
+    ),
+    st.one_of(OPTIONS).map(lambda option: attr(*option)),
+)
+RARE_ATTRIBUTES = st.one_of(
+    ATTRIBUTES,
+    st.lists(OUTER_ATTRIBUTES, max_size=3).map(lambda parts: nested(uapi.OVS_KEY_TUNNEL, *parts)),
+    st.builds(attr, st.just(uapi.OVS_KEY_CT_ORIG_TUPLE_IPV4), st.binary(min_size=16, max_size=16)),
+    st.builds(attr, st.just(uapi.OVS_KEY_CT_ORIG_TUPLE_IPV6), st.binary(min_size=40, max_size=40)),
+    st.builds(lambda base: nested(uapi.OVS_KEY_NSH, attr(1, base)), st.binary(min_size=8, max_size=8)),
+    st.just(attr(uapi.OVS_KEY_ETHERTYPE, b"\x89\x4f")),
+).map(bytes)
+
+
+@given(
+    st.lists(RARE_ATTRIBUTES, max_size=6).map(b"".join), st.lists(RARE_ATTRIBUTES, max_size=6).map(b"".join)
+)
+def test_whatever_a_kernel_says_of_a_key_is_written_and_encoded(key_bytes: bytes, mask_bytes: bytes) -> None:
+    with contextlib.suppress(NetlinkFormatError):
+        key, mask = decode_key(key_bytes), decode_mask(mask_bytes)
+        for verbose in (False, True):
+            assert "eth" in format_key(key, mask, verbose=verbose)
+        assert encode_key(key)
+        assert encode_mask(mask, shape_of(key))
