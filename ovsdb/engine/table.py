@@ -56,7 +56,7 @@ class Column:
         self.persistent = not schema.ephemeral
         self.parse: Parser = parser(schema.type)
         self.default: Value = default_value(schema.type)
-        self.default_wire = orjson.dumps(format_datum(schema.type, self.default))
+        self.default_wire = b"%b" % orjson.dumps(format_datum(schema.type, self.default))
         self.prefix = orjson.dumps(schema.name) + b":"  # of a member of a <row> on the wire
         key, value = schema.type.key, schema.type.value
         self.key_ref = key.ref_table  # the table that keys refer to, if any
@@ -86,7 +86,8 @@ class Column:
             wire = row.wire = [None] * len(row.values)
         encoded = wire[index]
         if encoded is None:
-            encoded = wire[index] = orjson.dumps(format_datum(self.type, row.values[index]))
+            # Copied, since orjson gives away a buffer of 4 kB however little is in it.
+            encoded = wire[index] = b"%b" % orjson.dumps(format_datum(self.type, row.values[index]))
         return encoded
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """What changes become when they are merged, and what monitors are told of them."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -109,3 +110,22 @@ def test_version_is_seen_with_every_modification() -> None:
     followed = Followed(i=1)
     followed.set(i=2)
     assert followed.seen("_version", "s")["modify"].keys() == {"_version"}
+
+
+def test_what_a_row_remembers_of_its_bytes_is_no_longer_than_they_are() -> None:
+    followed = Followed(s="short")
+    table = followed.bench.database.tables["Thing"]
+    (row,) = table.rows.values()
+    column = table.by_name["s"]
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            row.wire = None
+            column.wire(row)
+        row.wire = None
+        before, _ = tracemalloc.get_traced_memory()
+        column.wire(row)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1000  # orjson gives away buffers of 4 kB
