@@ -30,10 +30,10 @@ def commit(txn: Transaction) -> Changeset:
 
     Raises ReferentialIntegrityViolation or ConstraintViolation.
     """
-    alone = True  # only rows that refer to nothing and need nobody to refer to them came
+    alone = True  # no reference came or went, nor a row that others refer to or may need
     for target in txn.txn_tables.values():
         target.settle()
-        alone = alone and target.inserts_only and target.table.stands_alone
+        alone = alone and target.alone
     counts = {} if alone else _count_references(txn)
     if not alone:
         _check_references(txn, counts)

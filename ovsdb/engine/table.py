@@ -111,10 +111,11 @@ _HASHABLE = frozenset((str, int, bool, float, frozenset))
 class HashIndex:
     """Finds rows by the values of some columns.  `unique`: the schema forbids two rows with the same."""
 
-    __slots__ = ("_entries", "columns", "unique")
+    __slots__ = ("_entries", "columns", "places", "unique")
 
     def __init__(self, columns: tuple[Column, ...], unique: bool) -> None:
         self.columns = columns
+        self.places = [column.index for column in columns]
         self.unique = unique
         # Key → UUID, or → several; a dict for each row would cost 232 bytes more.
         self._entries: dict[object, str | dict[str, None]] = {}
@@ -195,6 +196,7 @@ class Table:
         )
         self.weak_columns = tuple(column for column in self.columns if column.has_weak)
         self.stands_alone = schema.is_root and not self.strong_columns and not self.weak_columns
+        self.reference_places = frozenset(c.index for c in (*self.strong_columns, *self.weak_columns))
         self.rows: dict[str, Row] = {}
         self.references: dict[str, int] = {}  # row → number of strong references to it; absent: none
         # Row, or what once was one → the rows that weakly refer to it, by table and UUID, with how often.

@@ -19,13 +19,14 @@ from ovsdb.uuids import new_uuid
 class TxnTable:
     """One table as the transaction sees it.  `changes` also has rows that came and went."""
 
-    __slots__ = ("_found", "changes", "inserts_only", "row_count", "table")
+    __slots__ = ("_found", "alone", "changes", "inserts_only", "row_count", "table")
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.changes: dict[str, RowChange] = {}
         self.row_count = len(table.rows)
         self.inserts_only = True  # nothing was modified or deleted: much need not be looked at in the end
+        self.alone = True  # nor do references: none came or went, nor a row that others may refer to
         # Index → key → rows that had this key at some time in this transaction; what is found is checked
         # again.
         self._found: dict[HashIndex, dict[object, list[str]]] = {}
@@ -100,6 +101,7 @@ class TxnTable:
     def insert(self, row: Row) -> None:
         """Put a new row in; its UUID must be free."""
         self.changes[row.uuid] = RowChange(None, row, {})
+        self.alone = self.alone and self.table.stands_alone
         self.row_count += 1
         if self._found:
             for index, overlay in self._found.items():
@@ -115,6 +117,8 @@ class TxnTable:
     def modify(self, row: Row, values: dict[int, Value], deltas: dict[int, Delta | None]) -> Row:
         """Change columns of a row; `deltas` says how, with None for columns to compare in the end."""
         self.inserts_only = False
+        if self.alone:
+            self.alone = self.table.reference_places.isdisjoint(values)
         changed = row.replace(values)
         change = self.changes.get(row.uuid)
         if change is None:
@@ -131,7 +135,7 @@ class TxnTable:
 
     def delete(self, row: Row) -> None:
         """Take a row out."""
-        self.inserts_only = False
+        self.inserts_only = self.alone = False
         change = self.changes.get(row.uuid)
         if change is None:
             self.changes[row.uuid] = RowChange(row, None, {})

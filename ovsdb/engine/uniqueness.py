@@ -13,7 +13,7 @@ from ovsdb.errors import ConstraintViolation
 def check_unique(target: TxnTable, index: HashIndex) -> None:
     """No two rows may have the same values in the columns of an index."""
     seen: dict[object, Row] = {}
-    places = [column.index for column in index.columns]
+    places = index.places
     for change in target.changes.values():
         row = change.new
         if row is None or (change.old is not None and not any(place in change.deltas for place in places)):

@@ -137,17 +137,15 @@ class Reader:
         offset += len(line)
         body = self._read_body(header.length, offset)
         digest = record.digest_of(body)
-        where = f"{len(body)} bytes starting at offset {offset}"
         if digest != header.digest:
-            raise CorruptRecordError(
-                path, f"{where} have SHA-1 hash {digest} but should have hash {header.digest}"
-            )
+            wrong = f"have SHA-1 hash {digest} but should have hash {header.digest}"
+            raise CorruptRecordError(path, f"{_where(body, offset)} {wrong}")
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as e:
-            raise CorruptRecordError(path, f"{where} are not valid JSON ({e})") from None
+            raise CorruptRecordError(path, f"{_where(body, offset)} are not valid JSON ({e})") from None
         if not isinstance(value, dict):
-            raise CorruptRecordError(path, f"{where} are not a JSON object")
+            raise CorruptRecordError(path, f"{_where(body, offset)} are not a JSON object")
         self.end = offset + header.length
         return value, digest
 
@@ -171,3 +169,7 @@ class Reader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _where(body: bytes | bytearray, offset: int) -> str:
+    return f"{len(body)} bytes starting at offset {offset}"
