@@ -140,6 +140,8 @@ class Connection:
         self._answer_echoes(deadline)
 
     def _answer_echoes(self, deadline: float | None) -> None:
+        if not self._echoes:
+            return
         echoes, self._echoes = self._echoes, []
         # Who has left needs no answer, but what it said before is to be heard.
         with contextlib.suppress(ConnectionLost):

@@ -87,12 +87,13 @@ def get(
     if if_exists and id is not None:
         raise CommandError("--if-exists and --id may not be specified together")
     found = Table.named(model.schema, table)
-    row = record(model, found, name, must_exist=not if_exists)
+    stored = _stored([found.parse_column(text)[0] for text in columns])
+    row = record(model, found, name, stored, must_exist=not if_exists)
     if row is None:
         return Report("", None)
     if id is not None:
         model.symbols.define_existing(id, row.uuid)
-    model.store.load([row], _stored([found.parse_column(text)[0] for text in columns]))
+    model.store.load([row], stored)
     texts: list[str] = []
     values: list[Datum | None] = []
     for text in columns:
@@ -125,9 +126,11 @@ def set_columns(
 ) -> None:
     """Set columns of a record, or keys in them."""
     found = Table.named(model.schema, table)
-    row = record(model, found, name, must_exist=not if_exists)
+    texts = (setting, *settings)
+    stored = _stored([found.parse_column(text)[0] for text in texts])
+    row = record(model, found, name, stored, must_exist=not if_exists)
     if row is not None:
-        for text in (setting, *settings):
+        for text in texts:
             set_column(model, found, row, text)
 
 

@@ -5,7 +5,7 @@ Rule: a name given on the command line becomes a table, a column or a row here a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ovsdb.datum import Value, default_value, format_datum, is_uuid, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
@@ -138,13 +138,13 @@ class Table(Struct):
         return ColumnKey(column, key, text[end:])
 
 
-def _best_matches(names: Iterable[str], wanted: str) -> list[str]:
+def _best_matches(names: Collection[str], wanted: str) -> list[str]:
     """The names that `wanted` is, whatever the case and the kind of dash; else those that begin with it."""
+    if wanted in names:
+        return [wanted]
     wanted_plain = wanted.lower().replace("-", "_")
     matching = []
     for name in names:
-        if name == wanted:
-            return [name]
         if name.lower().startswith(wanted_plain):
             matching.append(name)
     exact = [name for name in matching if name.lower() == wanted_plain]
@@ -217,15 +217,17 @@ def datum(column: ColumnSchema, value: Value) -> Datum:
 # --- records
 
 
-def find_record(model: Model, table: Table, name: str) -> Row | None:
-    """The row that a UUID, @name, record name or the beginning of a UUID stands for."""
+def find_record(model: Model, table: Table, name: str, columns: Sequence[str] = ()) -> Row | None:
+    """The row that a UUID, @name, record name or the beginning of a UUID stands for; `columns` will be needed
+    of it.
+    """
     if name.startswith("@"):
         uuid = model.symbols.find(name)
         return None if uuid is None else model.store.row(table.name, uuid)
     if is_uuid(name):
-        return _first(model.store.find(table.name, "_uuid", ["uuid", name.lower()]))
+        return _first(model.store.find(table.name, "_uuid", ["uuid", name.lower()], columns))
     for record_name in RECORD_NAMES.get(table.name, ()):
-        row = _find_named(model, table, record_name, name)
+        row = _find_named(model, table, record_name, name, columns)
         if row is not None:
             return row
     if name == ".":
@@ -241,9 +243,11 @@ def all_records(model: Model, table: Table, columns: Sequence[str] = (), *, veri
     return model.store.all(table.name, columns, verify=verify)
 
 
-def record(model: Model, table: Table, name: str, *, must_exist: bool = True) -> Row | None:
+def record(
+    model: Model, table: Table, name: str, columns: Sequence[str] = (), *, must_exist: bool = True
+) -> Row | None:
     """The same, with a CommandError if the row must exist and does not."""
-    row = find_record(model, table, name)
+    row = find_record(model, table, name, columns)
     if row is None and must_exist:
         raise CommandError(f'no row "{name}" in table {table.name}')
     return row
@@ -253,14 +257,17 @@ def _first(rows: Sequence[Row]) -> Row | None:
     return rows[0] if rows else None
 
 
-def _find_named(model: Model, table: Table, record_name: RecordName, name: str) -> Row | None:
+def _find_named(
+    model: Model, table: Table, record_name: RecordName, name: str, columns: Sequence[str]
+) -> Row | None:
     where = record_name.table
     value: Json = name
     if model.schema.tables[where].columns[record_name.column].type.key.type == "integer":
         if not (name.isascii() and name.isdigit()):
             return None
         value = int(name)
-    rows = model.store.find(where, record_name.column, value, [record_name.reference or record_name.column])
+    needed = [record_name.reference] if record_name.reference else columns
+    rows = model.store.find(where, record_name.column, value, needed)
     if len(rows) > 1:
         raise CommandError(f'multiple rows in {where} match "{name}"')
     if not rows or not record_name.reference:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_QUOTES = frozenset("\"'\\")
+
 
 def leading_integer(text: str) -> int:
     """The integer that a text begins with, 0 if with none: "12x" is 12."""
@@ -19,7 +21,7 @@ def format_words(words: Sequence[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    if not any(letter in "\"'\\" or letter < " " or letter.isspace() for letter in word):
+    if not word or (_QUOTES.isdisjoint(word) and min(word) >= " " and word.split() == [word]):
         return word
     import json
 
