@@ -31,11 +31,13 @@ from datapath.packet.checksum import update, update_partial
 from datapath.packet.flowkey import FlowKey
 from datapath.packet.hash import flow_hash
 
+_KNOWN = (Output, Userspace, Trunc, Recirc, SetTunnel, PushVlan, PopVlan, SetFields, Hash)
+
 
 class Packet:
     """A packet on its way: an Ethernet frame, and what is known of it beside its bytes."""
 
-    __slots__ = ("frame", "metadata", "tunnel", "vnet")
+    __slots__ = ("cut", "frame", "metadata", "tunnel", "vnet")
 
     def __init__(self, frame: bytes, metadata: FlowKey, vnet: h.Vnet = h.NO_VNET) -> None:
         self.frame = frame
@@ -44,11 +46,13 @@ class Packet:
         )
         self.vnet = vnet
         self.tunnel: SetTunnel | None = None  # as the last SetTunnel had it
+        self.cut: int | None = None  # what a Trunc left to the next Output or Userspace
 
     def copy(self) -> Packet:
         """Return a packet that further actions on this one do not touch."""
         other = Packet(self.frame, self.metadata, self.vnet)
         other.tunnel = self.tunnel
+        other.cut = self.cut
         return other
 
 
@@ -66,17 +70,19 @@ class Sink(Protocol):
 
 
 def execute(packet: Packet, actions: Actions, sink: Sink) -> None:
-    """Carry actions out in order. An action of unknown meaning ends the list: what follows may rely on it."""
-    cut: int | None = None  # what the last Trunc left to the next Output or Userspace
+    """Carry actions out in order. An action of unknown meaning ends the list: what follows may rely on it.
+
+    As in the kernel, a packet that is to be cut still is so when it comes again or is cloned.
+    """
     for action in actions:
         if isinstance(action, Output):
-            sink.output(packet if cut is None else _truncated(packet, cut), action.port)
-            cut = None
+            sink.output(packet if packet.cut is None else _truncated(packet, packet.cut), action.port)
+            packet.cut = None
         elif isinstance(action, Userspace):
-            sink.userspace(packet if cut is None else _truncated(packet, cut), action)
-            cut = None
+            sink.userspace(packet if packet.cut is None else _truncated(packet, packet.cut), action)
+            packet.cut = None
         elif isinstance(action, Trunc):
-            cut = action.max_len
+            packet.cut = action.max_len
         elif isinstance(action, Recirc):
             again = packet.copy()
             again.metadata = packet.metadata._replace(recirc_id=action.recirc_id)
@@ -85,6 +91,20 @@ def execute(packet: Packet, actions: Actions, sink: Sink) -> None:
             execute(packet.copy(), _chosen(packet, action), sink)
         elif not _change(packet, action):
             return
+
+
+def unsupported(actions: Actions) -> Action | None:
+    """Return the first action, nested ones included, that execute() does not know; None: it knows all."""
+    for action in actions:
+        if isinstance(action, Clone | Sample):
+            found = unsupported(action.actions)
+        elif isinstance(action, CheckPktLen):
+            found = unsupported(action.greater) or unsupported(action.less_equal)
+        else:
+            found = None if isinstance(action, _KNOWN) else action
+        if found is not None:
+            return found
+    return None
 
 
 def _chosen(packet: Packet, action: Clone | Sample | CheckPktLen) -> Actions:
@@ -102,6 +122,7 @@ def _chosen(packet: Packet, action: Clone | Sample | CheckPktLen) -> Actions:
 def _truncated(packet: Packet, max_len: int) -> Packet:
     """Return the packet's first bytes; a checksum left to offload covers these, if it is among them."""
     cut = packet.copy()
+    cut.cut = None
     cut.frame = packet.frame[: max(max_len, h.ETH_HEADER_LEN)]
     vnet, length = packet.vnet, len(cut.frame)
     if vnet.flags & h.VNET_NEEDS_CSUM and vnet.csum_start + vnet.csum_offset + 2 > length:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from datapath.flowtable import FlowEntry
 from datapath.inprocess import UpcallQueue, check_deletable, choose_port_number
+from datapath.packet.execute import unsupported
 from datapath.packet.flowkey import FlowKey
 from datapath.provider import (
     LOCAL_PORT,
@@ -106,7 +107,9 @@ class UserspaceDatapath:
         return entry.flow() if entry else None
 
     def put_flow(self, put: FlowPut) -> None:
-        """Install or modify one flow."""
+        """Install or modify one flow. Raises EOPNOTSUPP for an action that is not done here, such as ct."""
+        if (action := unsupported(put.actions)) is not None:
+            raise DatapathError(errno.EOPNOTSUPP, "put flow", f"action {type(action).__name__}")
         self._call(lambda: self._forwarder.table.put(put))
 
     def delete_flow(self, ufid: bytes, key: FlowKey | None = None) -> FlowStats | None:

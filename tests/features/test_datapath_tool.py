@@ -59,3 +59,19 @@ def test_flows_are_chosen_by_a_filter(lab: FeatureLab) -> None:
     assert f"src={mac(a)}" in shown
     assert f"src={mac(b)}" not in shown
     assert "packets:" not in lab.dpctl("dump-flows", "filter=dl_src=02:00:00:00:00:77")
+
+
+@pytest.mark.feature(
+    "Datapath tool",
+    "add-flow: connections are tracked (ct)",
+    differs={"userspace": "refused as not supported, as are all actions that are not done there"},
+)
+def test_connections_are_tracked(lab: FeatureLab) -> None:
+    lab.host("a")
+    lab.vsctl("add-br br0 -- add-port br0 a")
+    number = {name: port for port, name in ports(lab).items()}["a"]
+    refusal = lab.appctl(
+        "dpctl/add-flow", f"in_port({number}),eth_type(0x0800),ipv4()", "ct(commit),1", check=False
+    )
+    assert refusal in ("", "ovs-vswitchd: updating flow table (Operation not supported)\n")
+    assert refusal == ""

@@ -6,11 +6,14 @@ from datapath.actions import (
     HASH_L4,
     HASH_SYM_L4,
     Action,
+    Actions,
     CheckPktLen,
     Clone,
+    Ct,
     Hash,
     Opaque,
     Output,
+    PopEth,
     PopVlan,
     PushVlan,
     Recirc,
@@ -22,7 +25,7 @@ from datapath.actions import (
 )
 from datapath.packet import headers as h
 from datapath.packet.build import build
-from datapath.packet.execute import Packet, execute
+from datapath.packet.execute import Packet, execute, unsupported
 from datapath.packet.extract import extract
 from datapath.packet.flowkey import FlowKey
 from datapath.userspace.offload import complete
@@ -35,6 +38,7 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: list[tuple[int, Packet]] = []
         self.recirculated: list[int] = []
+        self.again: list[Packet] = []
         self.upcalls: list[bytes] = []
 
     def output(self, packet: Packet, port: int) -> None:
@@ -45,6 +49,7 @@ class Recorder:
 
     def recirculate(self, packet: Packet) -> None:
         self.recirculated.append(packet.metadata.recirc_id)
+        self.again.append(packet)
 
 
 def send(frame: bytes, vnet: h.Vnet, *actions: Action) -> Packet:
@@ -153,6 +158,15 @@ def test_a_cut_holds_for_the_next_output_alone() -> None:
     assert sent[0][1].frame == packet.frame[:64]
 
 
+def test_a_cut_holds_for_a_packet_that_comes_again_and_for_a_clone() -> None:
+    packet = Packet(build(TCP4, bytes(200)), FlowKey())
+    done = run(packet, Trunc(64), Clone((Output(1), Output(2))), Recirc(7))
+    (again,) = done.again
+    execute(again, (Output(3), Output(4)), done)
+    whole = len(packet.frame)
+    assert [(port, len(sent.frame)) for port, sent in done.sent] == [(1, 64), (2, whole), (3, 64), (4, whole)]
+
+
 def test_a_cut_packet_that_is_no_super_frame_any_more_says_so() -> None:
     vnet = h.Vnet(h.VNET_NEEDS_CSUM, gso_type=1, hdr_len=54, gso_size=100, csum_start=34, csum_offset=16)
     packet = Packet(build(TCP4, bytes(300)), FlowKey(), vnet)
@@ -193,3 +207,18 @@ def test_the_length_of_a_packet_chooses_actions() -> None:
     for limit, port in ((length - 1, 1), (length, 2)):
         sent = run(packet, CheckPktLen(limit, (Output(1),), (Output(2),))).sent
         assert [to for to, _packet in sent] == [port]
+
+
+@pytest.mark.parametrize(
+    ("actions", "found"),
+    [
+        ((Output(1), Trunc(64), Clone((Output(2),)), Recirc(1)), None),
+        ((), None),
+        ((Output(1), Ct()), Ct()),
+        ((Clone((Sample(1, (Ct(),)),)),), Ct()),
+        ((CheckPktLen(100, (), (PopEth(),)),), PopEth()),
+        ((CheckPktLen(100, (PopEth(),), ()),), PopEth()),
+    ],
+)
+def test_actions_that_are_not_done_are_found_however_deep(actions: Actions, found: Action | None) -> None:
+    assert unsupported(actions) == found
