@@ -2,7 +2,8 @@
 
 Rule: nothing is done and nothing loaded where nobody asks for any. What was made is remembered, so that a
 device is read again only where something else is asked for or another qdisc stands there. Only what was made
-here goes when nobody asks for it: a daemon that starts knows what another made by the root class 1:fffe.
+here goes when nobody asks for it: a daemon that starts knows what another made by the root class 1:fffe or,
+where there are no classes, by the handle 1: and a kind that is made here.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from datapath.ethtool import Ethtool
 from datapath.link import Link
 from datapath.provider import Datapath, DatapathError
 from datapath.tc.control import Look, Root, SetRoot, TrafficControl
-from datapath.tc.values import HANDLE, ROOT_CLASS, Police, QueueStats, Shaping
+from datapath.tc.values import HANDLE, KINDS, ROOT_CLASS, Police, QueueStats, Shaping
 from vswitchd.config.desired import Desired, DesiredInterface
 from vswitchd.config.qos import NO_POLICING, Policing, QosConfig
 from vswitchd.plan import Actual
 from vswitchd.qos_plan import limit_of, plan_policing, plan_shaping, police_of, shaping_of
 
-_ADOPTED = ("htb", "hfsc")
+_WITH_CLASSES = ("htb", "hfsc")
 _NO_SPEED = "tun"  # kind of devices whose speed is made up
 log = vlog.module("netdev_linux")
 
@@ -163,9 +164,10 @@ class Qos:
         for ifindex, device in devices.items():
             made = _Made(device.link.name)
             root = look.roots.get(ifindex)
-            if root is not None and root.handle == HANDLE and root.kind in _ADOPTED:
+            if root is not None and root.handle == HANDLE and root.kind in KINDS:
                 shaping = self._tc.shaping(ifindex)
-                made.shaping = shaping if shaping and ROOT_CLASS in shaping.classes else None
+                if shaping and (ROOT_CLASS in shaping.classes or root.kind not in _WITH_CLASSES):
+                    made.shaping = shaping
             if ifindex in look.ingress:
                 made.police = self._tc.police(ifindex)
             if made.shaping or made.police:

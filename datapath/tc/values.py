@@ -76,6 +76,7 @@ class FqCodel:
 
 
 Discipline = Htb | Hfsc | Sfq | Netem | Codel | FqCodel
+KINDS: Final = frozenset(made.kind for made in (Htb, Hfsc, Sfq, Netem, Codel, FqCodel))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """QoS of ports and policing of interfaces: as tc(8) shows them, and as packets feel them."""
 
+import contextlib
 import itertools
 import re
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -36,6 +38,18 @@ def two_hosts(lab: FeatureLab, *words: str) -> tuple[Host, Host]:
     a, b = lab.host("a"), lab.host("b")
     lab.vsctl("add-br br0 -- add-port br0 a -- add-port br0 b", *words)
     return a, b
+
+
+@contextlib.contextmanager
+def restarted(lab: FeatureLab) -> Iterator[None]:
+    """A time without the switch, which a crash began."""
+    lab.switch.process.kill()
+    lab.switch.process.wait()
+    try:
+        yield
+    finally:
+        with inside(lab.namespace):
+            lab.switch = lab.daemons.enter_context(lab.side.vswitchd(lab.server))
 
 
 def sections(shown: str) -> set[str]:
@@ -194,6 +208,17 @@ def test_qdiscs_without_classes_have_their_defaults(lab: FeatureLab) -> None:
         lab.vsctl(f"set port a qos=@q -- --id=@q create qos type=linux-{type_}")
         assert root(lab) == f"qdisc {type_} 1: root {tc_words}"
         assert lab.appctl("qos/show", "a") == f"QoS: a linux-{type_}\n{shown}\n"
+
+
+@pytest.mark.feature(
+    "QoS", "a qdisc without classes goes that nobody asks for after a restart", not_on=NO_MODULES
+)
+def test_a_qdisc_goes_whose_qos_went_while_the_switch_was_down(lab: FeatureLab) -> None:
+    two_hosts(lab, "-- set port a qos=@q -- --id=@q create qos type=linux-netem other_config:limit=77")
+    assert root(lab).startswith("qdisc netem 1:")
+    with restarted(lab):
+        lab.vsctl("--no-wait clear port a qos")
+    lab.wait_until(lambda: "netem" not in root(lab), "the qdisc is gone")
 
 
 @pytest.mark.feature(
