@@ -7,6 +7,7 @@ dropped.
 from __future__ import annotations
 
 import _socket  # as in rpc.connecting
+import atexit
 import contextlib
 import os
 import time
@@ -86,8 +87,16 @@ def _send(target: str | tuple[str, int], text: str) -> None:
         family = _socket.AF_INET6 if ":" in target[0] else _socket.AF_INET
     with contextlib.suppress(OSError):
         if family not in _state.sockets:
+            if not _state.sockets:
+                atexit.register(_close)
             _state.sockets[family] = _socket.socket(family, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)
         _state.sockets[family].sendto(text.encode(errors="backslashreplace"), target)
+
+
+def _close() -> None:
+    for opened in _state.sockets.values():
+        opened.close()
+    _state.sockets.clear()
 
 
 def _parse_target(text: str) -> tuple[str, int]:

@@ -103,7 +103,7 @@ class ServerTls:
             found = os.stat(path)
         except (OSError, ValueError):
             return  # who connects hears of it
-        looks = (path, found.st_mtime_ns, found.st_size, found.st_ino)
+        looks = (path, found.st_ctime_ns, found.st_size, found.st_ino)  # ctime: also another mode or owner
         if looks != self._certificate[0]:
             self._certificate = (looks, _read_end(path))
         end = self._certificate[1]

@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ovsdb import tls_config
 from ovsdb.tls_config import format_expiry
+from rpc.tls_settings import TlsSettings
 from tests.kit import peers
 from tests.kit.certificates import Authority, Identity
 from tests.kit.peers import C_BIN, OUR_BIN, Daemon, Home
@@ -244,6 +247,27 @@ def test_the_end_of_the_servers_certificate_is_told(place: Home, ca: Authority) 
         server.run(C_BIN / "ovs-appctl", "-t", server.control, "ovsdb-server/add-remote", "punix:other")
         logged(server, f"|stream_ssl|ERR|{soon.certificate}: the certificate has expired")
         assert server.output().count("|stream_ssl|") == 2
+
+
+def test_the_end_of_a_certificate_that_could_not_be_read_at_first_is_told_once_it_can(
+    ca: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = ca.issue("soon", days=3.5)
+    said: list[str] = []
+    log = SimpleNamespace(log=lambda _level, _form, text: said.append(text))
+    monkeypatch.setattr(tls_config, "log", log)
+    monkeypatch.setattr(tls_config, "_read_end", lambda _path: None)  # root can read whatever the mode says
+    soon.certificate.chmod(0)
+    config = tls_config.ServerTls(TlsSettings(certificate=str(soon.certificate)))
+    config.configure({})
+    config.watch_expiry()
+    assert said == []
+    monkeypatch.undo()
+    monkeypatch.setattr(tls_config, "log", log)
+    soon.certificate.chmod(0o644)
+    config.watch_expiry()
+    assert len(said) == 1
+    assert "expires in 3 days" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,24 @@ def test_a_process_that_dies_while_compacting_leaves_the_old_log_or_the_new(
     assert reopen(path) == [7]
 
 
+@pytest.mark.parametrize("rest", [b"", b"OVSDB JSON 9 ", b'OVSDB JSON 12 0123\n{"_date":99}\n'])
+def test_a_new_file_that_a_dead_process_left_is_neither_read_nor_in_the_way(
+    tmp_path: Path, rest: bytes
+) -> None:
+    path, left = tmp_path / "a.db", tmp_path / "a.db.tmp"
+    file.create(path, SCHEMA)
+    left.write_bytes(rest)
+    left.chmod(0)
+    storage = FileStorage(path, 0.0)
+    list(storage.load())
+    commit(storage, 5, durable=True)
+    assert left.read_bytes() == rest
+    storage.compact(iter([b'{"_date":7}']))
+    assert not left.exists()
+    storage.close()
+    assert reopen(path) == [7]
+
+
 def _compact_and_die(path: Path, dies_at: int) -> None:
     storage = FileStorage(path, 0.0)
     list(storage.load())
