@@ -24,7 +24,7 @@ EVERY = {  # re is loaded by what pip makes of a console script, and brings enum
         "reprlib",
         "itertools",
     ),
-    *("contextlib", "errno", "gc", "signal", "__future__"),
+    *("atexit", "contextlib", "errno", "gc", "signal", "__future__"),
 }
 CLIENT = EVERY | {"json", "select"}
 CALLS: dict[str, tuple[str, set[str]]] = {
