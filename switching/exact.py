@@ -9,7 +9,7 @@ from datapath.packet import headers as h
 from datapath.packet.flowkey import FlowKey
 
 _ONES8, _ONES12, _ONES16, _ONES20, _ONES32 = 0xFF, 0xFFF, 0xFFFF, 0xFFFFF, 0xFFFFFFFF
-_ONES48, _ONES128 = (1 << 48) - 1, (1 << 128) - 1
+_ONES48, _ONES128, _ONES192 = (1 << 48) - 1, (1 << 128) - 1, (1 << 192) - 1
 _WITH_PORTS = (h.IPPROTO_ICMP, h.IPPROTO_TCP, h.IPPROTO_UDP, h.IPPROTO_ICMPV6, h.IPPROTO_SCTP)
 
 
@@ -32,6 +32,8 @@ def exact(key: FlowKey, looked_at: FlowKey) -> FlowKey:
         )
     if key.eth_type in (h.ETH_TYPE_MPLS, h.ETH_TYPE_MPLS_MCAST):
         return mask._replace(mpls_lse0=_ONES32)
+    if key.eth_type == h.ETH_TYPE_NSH:
+        return mask._replace(nsh=_ONES192)
     return mask
 
 

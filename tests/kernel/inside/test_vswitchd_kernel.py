@@ -49,7 +49,8 @@ def station(host: Host, number: int) -> str:
 
 def connect(host: Host, number: int) -> None:
     there = station(host, number)
-    host.run(f"ip link add p{number} type veth peer name eth0 address 02:00:00:00:78:0{number} netns {there}")
+    near, far = f"00:16:3e:00:78:0{number}", f"02:00:00:00:78:0{number}"  # as of hardware, and not
+    host.run(f"ip link add p{number} address {near} type veth peer name eth0 address {far} netns {there}")
     host.run(f"ip link set p{number} up")
     for command in (f"addr add 10.78.0.{number}/24 dev eth0", "link set eth0 up"):
         subprocess.run(["ip", "-n", there, *command.split()], check=True)

@@ -15,6 +15,7 @@ KEYS = [
     FlowKey(eth_src=1, eth_dst=2, eth_type=0x86DD, ip_src=1 << 127, ip_proto=58, tp_src=135, nd_target=7),
     FlowKey(eth_src=1, eth_dst=2, eth_type=0x0806, arp_op=1, arp_sip=3, arp_tha=5),
     FlowKey(eth_src=1, eth_dst=2, eth_type=0x8847, mpls_lse0=0x1FF),
+    FlowKey(eth_src=1, eth_dst=2, eth_type=0x894F, nsh=1 << 168 | 5),
 ]
 
 
