@@ -45,11 +45,13 @@ class Tunnelled:
     def sent(self, inner: bytes | None = None, to: Host | None = None) -> bytes:
         """Send from "a" until it comes, since addresses have to be resolved first; return the outer packet."""
         inner = inner or frame(self.a, STATION)
+        end = to or self.far
+        end.wire.drain()  # frames of the tunnel before, that waited for an address
         came: list[bytes] = []
 
         def comes() -> bool:
             self.a.send(inner)
-            came.extend(f for f in (to or self.far).received(4, 0.3) if inner in f)
+            came.extend(f for f in end.received(4, 0.3) if inner in f)
             return bool(came)
 
         self.lab.wait_until(comes, "a frame leaves by the tunnel")
