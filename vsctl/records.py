@@ -9,9 +9,6 @@ from functools import cache
 
 from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text, is_uuid
 from ovsdb.schema import Atom, ColumnSchema, ColumnType
-from ovsdb.table import Datum
-from ovsdb.table import Table as Printed
-from vsctl.conditions import Condition, parse_condition
 from vsctl.errors import CommandError, TryAgain
 from vsctl.grammar import command
 from vsctl.model import Model
@@ -30,6 +27,12 @@ from vsctl.tables import (
     value_of,
 )
 from vsctl.values import parse_atom, parse_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ovsdb.table import Datum
+    from ovsdb.table import Table as Printed
+    from vsctl.conditions import Condition
 
 Items = dict[Atom, Atom | None]  # the pairs of a map, or the values of a set, each with None
 
@@ -51,6 +54,8 @@ def list_records(
 @command("find", "!TABLE *COLUMN?:KEY=VALUE", check=check_conditions(1))
 def find(model: Model, table: str, *conditions: str, columns: str | None = None) -> Printed:
     """Print the records that satisfy all conditions."""
+    from vsctl.conditions import parse_condition
+
     found = Table.named(model.schema, table)
     shown = found.columns(columns)
     needed = [*(found.parse_column(text)[0] for text in conditions), *shown]
@@ -69,6 +74,8 @@ def _stored(columns: Sequence[ColumnSchema]) -> list[str]:
 
 
 def _printed(model: Model, columns: Sequence[ColumnSchema], rows: Sequence[Row]) -> Printed:
+    from ovsdb.table import Table as Printed
+
     model.store.load(rows, _stored(columns))
     table = Printed([column.name for column in columns])
     table.rows += [[_datum(column, row) for column in columns] for row in rows]
@@ -111,7 +118,7 @@ def get(
         key = parse_atom(column.type.key, key_text, model.symbols)
         if key in value:
             texts.append(format_atom_text(column.type.value.type, value[key]))
-            values.append(Datum(format_datum(ColumnType(column.type.value), value[key])))
+            values.append(datum(ColumnSchema(column.name, ColumnType(column.type.value)), value[key]))
         elif if_exists:
             texts.append("")
             values.append(None)
@@ -299,6 +306,8 @@ def destroy(model: Model, table: str, *records: str, if_exists: bool = False, al
 @command("wait-until", "!TABLE !RECORD *COLUMN?:KEY=VALUE", check=check_conditions(2))
 def wait_until(model: Model, table: str, name: str, *conditions: str) -> None:
     """Wait until a record exists and satisfies all conditions."""
+    from vsctl.conditions import parse_condition
+
     found = Table.named(model.schema, table)
     row = record(model, found, name, must_exist=False)
     if row is None or not all(parse_condition(found, text, model.symbols).holds(row) for text in conditions):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from ovsdb.datum import Value, default_value, format_datum, is_uuid, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
-from ovsdb.table import Datum
 from rpc.jsonvalue import Json
 from rpc.structs import Struct
 from vsctl.errors import CommandError
@@ -19,6 +18,7 @@ from vsctl.values import read_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ovsdb.table import Datum
     from vsctl.grammar import Call
 
 UUID_COLUMN = ColumnSchema("_uuid", ColumnType(BaseType("uuid")), mutable=False)
@@ -210,6 +210,8 @@ def value_of(row: Row, column: ColumnSchema) -> Value:
 
 def datum(column: ColumnSchema, value: Value) -> Datum:
     """The value for printing."""
+    from ovsdb.table import Datum  # not to be loaded by commands that print nothing
+
     many = not column.type.is_scalar and column.type.max != 1
     return Datum(format_datum(column.type, value), many)
 
