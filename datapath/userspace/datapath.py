@@ -195,7 +195,10 @@ def _open_port(spec: VportSpec, number: int) -> Port:
 
 
 def _with_stats(port: Port) -> Vport:
-    return replace(port.vport, stats=port.stats())
+    stats = port.stats()
+    if stats != port.vport.stats:
+        port.vport = replace(port.vport, stats=stats)
+    return port.vport
 
 
 class UserspaceProvider:

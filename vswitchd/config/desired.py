@@ -36,10 +36,14 @@ class DesiredInterface:
     mac: str = ""
     mtu: int | None = None
     policing: Policing = NO_POLICING
+    # The port of the datapath that it needs; made once, as a pass asks seven times for that of each of 1,000.
+    vport: VportSpec | None = field(init=False, compare=False)
 
-    @property
-    def vport(self) -> VportSpec | None:
-        """The port of the datapath that it needs."""
+    def __post_init__(self) -> None:
+        """Find the port."""
+        object.__setattr__(self, "vport", self._vport())
+
+    def _vport(self) -> VportSpec | None:
         if self.error or self.kind == PATCH:
             return None
         if self.tunnel is None:
