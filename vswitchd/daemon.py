@@ -7,8 +7,10 @@ calls reconcile(). Work on datapaths is synchronous and short, so that packets w
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 import trio
 
@@ -20,6 +22,7 @@ from ovsdb.client.transaction import Transaction, TransactionError, by_uuid, che
 from ovsdb.client.trio_client import Database, Lock
 from rpc.errors import ConnectionLost, RemoteError
 from vswitchd import rows
+from vswitchd.config.qos import wants_qos
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
@@ -29,6 +32,7 @@ from vswitchd.status.switch import system_columns
 from vswitchd.system_statistics import gather
 from vswitchd.upcall import handle_upcalls
 
+_TC_CODEC = "datapath.tc.codec"
 LOCK = "ovs_vswitchd"  # the C daemon takes the same, so that two never drive one switch
 PAUSE = 1.0  # seconds until a datapath is looked at again that could not be
 REVALIDATE_EVERY = 0.5  # seconds, or REVALIDATE_SHARE of the time where a pass takes longer
@@ -113,7 +117,7 @@ class Daemon:
                 log.warn("%s", error_text(error))
                 self._dirty.set()
             else:
-                if not self._names().isdisjoint(names):
+                if not self._names().isdisjoint(names) or self.reconciler.is_cured():
                     self._dirty.set()
 
     async def _run_bonds(self) -> None:
@@ -139,6 +143,7 @@ class Daemon:
             if waited.cancelled_caught and not self.reconciler.retry(time.monotonic()):
                 continue
             self._dirty = trio.Event()
+            await self._load_traffic_control()
             if not self._is_serving():
                 continue
             try:
@@ -155,6 +160,11 @@ class Daemon:
                 is_ready = True
                 ready()
                 log.info("ovs-vswitchd (Open vSwitch) %s", OVS_COMPAT_VERSION)
+
+    async def _load_traffic_control(self) -> None:
+        """Load what the first QoS needs, 0.2 s, in a thread: packets and commands do not wait for it."""
+        if _TC_CODEC not in sys.modules and wants_qos(self._db.replica.tables):
+            await trio.to_thread.run_sync(import_module, _TC_CODEC)
 
     async def _write(self, writes: Writes) -> None:
         """Bring the database up to date. What fails is written after the next change or reconnection."""

@@ -104,7 +104,7 @@ class TrafficControl:
         for answer in self._ask(_GETQDISC, message.NLM_F_DUMP, 0, 0, 0, "list qdiscs"):
             _family, ifindex, handle, parent, _info = _TCMSG.unpack_from(answer)
             if parent in (_ROOT, _INGRESS):
-                kind = attrs.parse(answer, _KIND, "qdisc", _TCMSG.size).string("kind", "")
+                kind = _kind_of(answer)
                 if parent == _ROOT:
                     roots[ifindex] = Root(kind, handle)
                 else:
@@ -128,10 +128,16 @@ class TrafficControl:
         return {minor: stats for minor, (_, stats) in self._classes(ifindex).items()}
 
     def police(self, ifindex: int) -> Police | None:
-        """Read the limit of what comes; None where this program has set none."""
+        """Read the limit of what comes; None where this program has set none.
+
+        Filters of another kind, as the datapath in userspace has one at each of its ports, load no codec.
+        """
+        answers = [answer for answer in self._filters(ifindex) if _kind_of(answer) == "matchall"]
+        if not answers:
+            return None
         from datapath.tc import codec
 
-        found = (codec.decode_police(answer) for answer in self._filters(ifindex))
+        found = (codec.decode_police(answer) for answer in answers)
         return next((police for police in found if police), None)
 
     def apply(self, ifindex: int, step: TcStep) -> None:
@@ -190,6 +196,10 @@ class TrafficControl:
     def _change(self, kind: int, flags: int, body: bytes, what: str) -> None:
         with asking(what):
             self._socket.transact(kind, flags, body)
+
+
+def _kind_of(answer: bytes) -> str:
+    return attrs.parse(answer, _KIND, "tc", _TCMSG.size).string("kind", "")
 
 
 def _body(ifindex: int, handle: int, parent: int, info: int = 0, kind: str = "") -> bytes:

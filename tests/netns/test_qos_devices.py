@@ -1,11 +1,14 @@
 """What stands at devices for the QoS asked for: after restarts, beside what others made, on a real kernel."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+import datapath.tc
 from datapath.provider import Vport
+from datapath.userspace.isolate import Isolation
 from switching.vlan import PortVlan
 from tests.kit import namespace as ns
 from tests.kit import netns
@@ -26,6 +29,7 @@ class Machine:
         self.namespace = namespace
         self.watch = watch
         self.switches: list[Qos] = []
+        self.watch.refresh()
         self.restart()
 
     def restart(self) -> None:
@@ -103,3 +107,16 @@ def test_a_device_that_comes_again_is_set_up_again(machine: Machine) -> None:
     ns.join(machine.namespace, "d0", f"{machine.namespace}-far", "eth0", 0x0200_0000_0001)
     machine.want(HTB)
     assert "1:fffe" in machine.tc("class show dev d0")
+
+
+def test_the_filter_of_a_port_in_userspace_loads_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with netns.inside(machine.namespace):
+        isolation = Isolation("d0", machine.watch.links["d0"].ifindex)
+    assert "bpf" in machine.tc("filter show dev d0 ingress")
+    monkeypatch.setitem(sys.modules, "datapath.tc.codec", None)  # whoever loads it fails
+    monkeypatch.delattr(datapath.tc, "codec", raising=False)
+    machine.want(None)
+    with netns.inside(machine.namespace):
+        isolation.release()

@@ -1,6 +1,14 @@
 """Rows of QoS, Queue and Interface → what is asked for."""
 
-from vswitchd.config.qos import NO_POLICING, Policing, QosConfig, QueueConfig, read_policing, read_qos
+from vswitchd.config.qos import (
+    NO_POLICING,
+    Policing,
+    QosConfig,
+    QueueConfig,
+    read_policing,
+    read_qos,
+    wants_qos,
+)
 from vswitchd.rows import Tables
 
 
@@ -58,3 +66,11 @@ def test_bursts_of_policing_have_defaults() -> None:
     assert policing(100, 0, 0, 0) == Policing(100, 8000)
     assert policing(0, 0, 7, 0) == Policing(0, 0, 7, 16)
     assert policing(100, 10, 7, 3) == Policing(100, 10, 7, 3)
+
+
+def test_what_takes_traffic_control_is_known_before_it_is_read() -> None:
+    limited = {"ingress_policing_kpkts_rate": 5}
+    assert wants_qos(tables("linux-htb", {}))
+    assert wants_qos({"QoS": {}, "Interface": {"i": {}, "j": limited}})
+    assert not wants_qos({"QoS": {}, "Interface": {"i": {}}})
+    assert not wants_qos({})
