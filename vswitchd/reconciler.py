@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import replace
 
 from appctl import coverage, vlog
 from datapath.provider import DatapathError, Operation, Provider
@@ -113,6 +114,10 @@ class Reconciler:
     def is_behind(self, now: float) -> bool:
         """Tell whether something is to be done, as far as it was seen, that need not wait."""
         return bool(self.retries.ready(plan(self.desired, self.actual), self.actual, now))
+
+    def is_cured(self) -> bool:
+        """Tell whether a device that is no port has changed, or gone, for whose sake a port does not work."""
+        return self._watch is not None and self.retries.cured(replace(self.actual, links=self._watch.links))
 
     def writes(self, *, first: bool) -> Writes:
         """Return what the database shall say now that the configuration is applied.

@@ -81,6 +81,12 @@ class Retries:
             if step not in waiting and subject_of(step) not in blocked and (step.type, "") not in blocked
         ]
 
+    def cured(self, actual: Actual) -> bool:
+        """Tell whether what a step waits for looks different now, so that it need not wait any longer."""
+        return any(
+            attempt.circumstances != _circumstances(step, actual) for step, attempt in self._attempts.items()
+        )
+
     def keep(self, steps: Iterable[Step]) -> None:
         """Forget the steps that are not planned any more."""
         if self._attempts:

@@ -86,6 +86,8 @@ def test_what_may_cure_a_step_lets_it_be_tried_at_once(step: Step, before: Actua
     retries.note([step], failed(step), before, 0)
     assert retries.ready([step], before, 0.5) == []
     assert retries.ready([step], after, 0.5) == [step]
+    assert not retries.cured(before)
+    assert retries.cured(after)
 
 
 def test_a_cure_that_was_none_begins_the_waits_anew() -> None:
@@ -99,7 +101,9 @@ def test_a_cure_that_was_none_begins_the_waits_anew() -> None:
 def test_what_happens_to_other_devices_is_no_cure() -> None:
     retries = Retries()
     retries.note([ADD], failed(ADD), seeing(), 0)
-    assert retries.ready([ADD], seeing(link("eth1", 5), link("vxlan0", 6, "vxlan")), 0.5) == []
+    after = seeing(link("eth1", 5), link("vxlan0", 6, "vxlan"))
+    assert retries.ready([ADD], after, 0.5) == []
+    assert not retries.cured(after)
 
 
 def test_a_refused_address_hinders_no_mtu() -> None:
