@@ -266,3 +266,21 @@ def test_numbers_of_ports(lab: FeatureLab) -> None:
     assert lab.get("interface", "c", "ofport") not in ("77", second)
     lab.vsctl("set interface b ofport_request=5")
     wait_for(lab, "b", "ofport", "5")
+
+
+@pytest.mark.feature(
+    "Ports", "a device that comes back has a number of its own, the next one", differs=KEEPS_GONE_DEVICES
+)
+def test_a_device_that_comes_back_has_another_number(lab: FeatureLab) -> None:
+    for name in "abc":
+        lab.host(name)
+    lab.vsctl("add-br br0 -- add-port br0 a -- add-port br0 b -- add-port br0 c")
+    assert [lab.get("interface", name, "ofport") for name in "abc"] == ["1", "2", "3"]
+    b = lab.hosts["b"]
+    ns.delete_device(lab.namespace, "b")
+    wait_for_error(lab, "b")
+    b.wire.close()
+    ns.join(lab.namespace, "b", b.namespace, "eth0", b.mac)
+    b.wire = Wire(b.namespace, "eth0")
+    wait_for_work(lab, "b")
+    assert [lab.get("interface", name, "ofport") for name in "abc"] == ["1", "4", "3"]
