@@ -9,6 +9,7 @@ from __future__ import annotations
 from datapath.actions import (
     Action,
     Actions,
+    Clone,
     Hash,
     Output,
     PopVlan,
@@ -56,12 +57,14 @@ def emit(walk: Walk) -> Actions:
         if tags != current:
             _change_tags(current, tags, actions)
             current = tags
+        if recirc_id:
+            again = (Hash(basis=basis), Recirc(recirc_id))
+            # A Trunc holds until the next Output: here that would be one of another delivery.
+            actions += (Clone((Trunc(snaplen), *again)),) if snaplen else again
+            continue
         if snaplen:
             actions.append(Trunc(snaplen))
-        if recirc_id:
-            actions += [Hash(basis=basis), Recirc(recirc_id)]
-        else:
-            actions.append(Output(dp_port))
+        actions.append(Output(dp_port))
     return tuple(actions)
 
 

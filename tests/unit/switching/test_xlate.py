@@ -2,10 +2,11 @@
 
 import pytest
 
-from datapath.actions import Output, PopVlan, PushVlan
+from datapath.actions import Clone, Hash, Output, PopVlan, PushVlan, Recirc, Trunc
 from datapath.packet.flowkey import VLAN_PRESENT, FlowKey
-from switching.bond import Bond, BondConfig
+from switching.bond import Bond, BondConfig, BondMode, LacpStatus, recirc_id_of
 from switching.mac_table import MacTable, Place
+from switching.mirror import Destination, Mirror
 from switching.state import Learned, State
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from switching.tunnel import TunnelConfig
@@ -131,3 +132,15 @@ def test_a_packet_that_comes_again_for_somebody_else_goes_nowhere() -> None:
     assert xlate(KEY._replace(in_port=1, recirc_id=77), picture, state).actions == ()
     assert xlate(KEY._replace(in_port=3, recirc_id=77), picture, state).actions == ()
     assert xlate(KEY._replace(in_port=2, recirc_id=77), picture, state).actions == ()
+
+
+def test_what_is_shortened_for_a_bond_that_recirculates_is_so_for_nobody_else() -> None:
+    bond = Bond("bond0")
+    bond.update(BondConfig(BondMode.BALANCE_TCP, lacp=True), {"p1": True, "p2": True}, 0.0)
+    bond.lacp_status = LacpStatus.NEGOTIATED
+    to_bond = Mirror("m", Destination("bond0"), None, None, snaplen=100)
+    ports = (port(3), port(4), SwitchPort("br0", "bond0", 1, NO_DP_PORT, members=(port(1), port(2))))
+    state = State({"br0": MacTable("br0")}, bonds={"bond0": bond})
+    picture = switch(*ports, mirrors=(to_bond,), mirror_ports=frozenset({"bond0"}))
+    actions = xlate(KEY._replace(in_port=3), picture, state).actions
+    assert actions == (Clone((Trunc(100), Hash(), Recirc(recirc_id_of("bond0")))), Output(4))
