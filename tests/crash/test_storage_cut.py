@@ -167,8 +167,17 @@ def test_a_new_file_that_a_dead_process_left_is_neither_read_nor_in_the_way(
     assert left.read_bytes() == rest
     storage.compact(iter([b'{"_date":7}']))
     assert not left.exists()
+    left = tmp_path / "a.db.compact"  # of a compaction while others commit
+    left.write_bytes(rest)
+    left.chmod(0)
+    made = storage.start_compaction()
+    made.write([b'{"_date":8}'])
+    commit(storage, 9, durable=True)
+    storage.finish_compaction(made)
+    storage.give_up(made)
+    assert not left.exists()
     storage.close()
-    assert reopen(path) == [7]
+    assert reopen(path) == [8, 9]
 
 
 def _compact_and_die(path: Path, dies_at: int) -> None:
