@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from datapath.actions import Output, SetTunnel, Userspace
+from datapath.actions import Clone, Hash, Output, Recirc, SetTunnel, Trunc, Userspace
 from datapath.kernel import KernelDatapath, KernelProvider
 from datapath.link import LinkMonitor, Links
 from datapath.odp_parse import parse_key
@@ -161,6 +161,27 @@ def test_a_packet_leaves_by_a_tunnel_with_the_outer_header_that_was_set(datapath
         assert sent[50 : 50 + len(frame)] == frame
     finally:
         run("ip", "link", "del", "t-u0")
+
+
+def test_what_is_cut_in_a_clone_stays_so_when_it_comes_again_and_nothing_else_is(
+    datapath: KernelDatapath,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        wires = []
+        for name in ("t-c", "t-w"):
+            run("ip", "link", "add", f"{name}0", "type", "veth", "peer", "name", f"{name}1")
+            stack.callback(run, "ip", "link", "del", f"{name}0")
+            run("sh", "-c", f"ip link set {name}0 up; ip link set {name}1 up")
+            wires.append(stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW)))
+            wires[-1].bind((f"{name}1", 0x88B5))
+            wires[-1].settimeout(5)
+        cut, whole = (datapath.add_port(VportSpec(name, "system")).port_no for name in ("t-c0", "t-w0"))
+        key, mask = parse_key("recirc_id(9),in_port(0),eth(),eth_type(0x88b5)")
+        datapath.put_flow(FlowPut(bytes(16), key, mask, (Output(cut),)))
+        frame = build(FlowKey(eth_type=0x88B5, eth_src=0x020000000001, eth_dst=0x020000000002), bytes(186))
+        actions = (Clone((Trunc(64), Hash(), Recirc(9))), Output(whole))
+        datapath.run([Execute(frame, FlowKey(in_port=0), actions)])
+        assert [wire.recv(2000) for wire in wires] == [frame[:64], frame]
 
 
 def test_the_monitor_tells_of_changed_devices() -> None:
