@@ -56,7 +56,10 @@ class Started:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it may end between opening and reading
+        return False
 
 
 @pytest.fixture(params=[C_SBIN, OUR_BIN], ids=["C", "ours"])
