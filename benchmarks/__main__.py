@@ -35,7 +35,7 @@ def machine() -> dict[str, object]:
     c = subprocess.run(["/usr/sbin/ovsdb-server", "--version"], stdout=subprocess.PIPE, text=True).stdout
     return {
         "processors": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "reference": c.splitlines()[0] if c else "",
         "compiled": _is_compiled(),
