@@ -71,14 +71,12 @@ class Connection:
         self._settle()
 
     def _resume(self) -> None:
-        """Read from the socket again, or for the first time."""
+        """Read from the socket again, or for the first time.
+
+        At once: what the session, or TLS, has read already the socket does not show.
+        """
         if self._served and self._unsent is None and not self.closed:
             self._dispatcher.watch(self.sock, self._read)
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """See to it that what the session has read, but not looked at, does not wait for the socket."""
-        if self.session.has_more and self._unsent is None and not self.closed:
             self._dispatcher.call_again(self.sock)
 
     def _read(self) -> None:
@@ -119,7 +117,8 @@ class Connection:
         finally:
             self.flush()
             self._settle()
-        self._go_on()
+        if self.session.has_more and not self.closed:
+            self._dispatcher.call_again(self.sock)
 
     @property
     def backlog(self) -> int:

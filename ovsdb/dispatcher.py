@@ -34,6 +34,7 @@ class Dispatcher:
         self._epoll = select.epoll()
         self._calls: dict[int, Callable[[], None]] = {}
         self._again: list[int] = []
+        self._waiting = trio.CancelScope()  # of the wait, if it waits
         self.calls = 0  # that were made; another thread may look
 
     def watch(self, sock: HasFileno, call: Callable[[], None]) -> None:
@@ -49,8 +50,12 @@ class Dispatcher:
             self._epoll.unregister(fd)
 
     def call_again(self, sock: HasFileno) -> None:
-        """Call in the next round, after the others, whether or not there is something to read."""
+        """Call in the next round, after the others, whether or not there is something to read.
+
+        Any task may say so: the wait for something to read ends.
+        """
         self._again.append(sock.fileno())
+        self._waiting.cancel()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -58,7 +63,8 @@ class Dispatcher:
             if self._again:
                 await trio.lowlevel.checkpoint()
             else:
-                await trio.lowlevel.wait_readable(self._epoll)
+                with trio.CancelScope() as self._waiting:
+                    await trio.lowlevel.wait_readable(self._epoll)
             self._take_turn()
 
     def _take_turn(self) -> None:

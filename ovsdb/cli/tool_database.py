@@ -172,12 +172,12 @@ def _execute(options: Options, words: list[str], *, writes: bool) -> None:
     from ovsdb.hosted import execute_once
 
     path = Path(words[0]) if len(words) > 1 else default_database()
+    fast = hurry()
     try:
-        transaction = hurry().loads(words[-1])
+        transaction = fast.loads(words[-1])
     except DecodeError as e:
         where = f"line {e.lineno - 1}, column {e.colno - 1}, byte {e.pos}"
         raise CliError(f'"{words[-1]}": {where}: {e.msg}') from None
     author = format_author(Author(os.geteuid(), os.getpid(), "ovsdb-tool"))
     result = execute_once(path, transaction, writes=writes, author=author, role=options.rbac_role)
-    fast = hurry()
     print(fast.dumps(result, option=fast.OPT_SORT_KEYS).decode())

@@ -134,3 +134,16 @@ def test_a_wrong_address_for_metrics_is_told(address: str, complaint: str) -> No
         assert done.returncode == 1
         assert complaint in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_who_asks_for_much_at_once_and_reads_it_late_gets_all_of_it() -> None:
+    row = {"op": "insert", "table": "Open_vSwitch", "row": {"ovs_version": "x" * ROW_BYTES}}
+    select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["ovs_version"]}
+    with peers.our_ovsdb_server(None) as server:
+        client = SocketClient(server.home.socket)
+        assert call(client, "transact", "Open_vSwitch", row)["error"] is None
+        for number in range(30):  # all of it has come before the first answer can be sent
+            client.send({"method": "transact", "params": ["Open_vSwitch", select], "id": number})
+        wait_until(lambda: "backlog" in server.appctl("memory/show"), "answers wait")
+        assert [client.receive()["id"] for _ in range(30)] == list(range(30))
+        client.close()

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import trio
+import trio.testing
 
 from ovsdb.dispatcher import Dispatcher
 
@@ -82,6 +83,24 @@ def test_who_wants_to_be_called_again_takes_turns_with_the_others(pairs: list[Pa
     dispatcher.call_again(busy)
     serve(dispatcher, lambda: len(called) >= 100)
     assert "calm" in called[:4]
+
+
+def test_who_is_to_be_called_again_is_called_though_nobody_sends_anything(pairs: list[Pair]) -> None:
+    called: list[None] = []
+    dispatcher = Dispatcher()
+    dispatcher.watch(pairs[0][0], lambda: called.append(None))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dispatcher.run)
+            await trio.testing.wait_all_tasks_blocked()
+            dispatcher.call_again(pairs[0][0])
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    dispatcher.close()
+    assert called == [None]
 
 
 def test_the_rest_of_the_program_runs_while_a_client_never_stops(pairs: list[Pair]) -> None:
