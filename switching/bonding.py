@@ -44,6 +44,7 @@ def refusal(walk: Walk, port: SwitchPort, frame: Classified) -> str:
 
 
 def _came_back(walk: Walk, port: SwitchPort, frame: Classified) -> bool:
+    walk.by_source = True
     place = Place(port.bridge, frame.vlan, walk.key.eth_src)
     walk.places.append(place)
     known = walk.state.tables[port.bridge].lookup(frame.vlan, walk.key.eth_src)
@@ -64,6 +65,7 @@ def is_gratuitous_arp(walk: Walk) -> bool:
 def lock_arp(walk: Walk, port: SwitchPort, frame: Classified) -> None:
     """Note a gratuitous ARP at a port that is no bond: for a while bonds take the like of it for no move."""
     if is_gratuitous_arp(walk):
+        walk.by_source = True
         walk.effects.append(ArpLocked(port.bridge, frame.vlan, walk.key.eth_src))
 
 
@@ -81,6 +83,7 @@ def leave(walk: Walk, port: SwitchPort, tags: Tags, snaplen: int, may_return: bo
         return
     name = bond.active if mode is not None else ""
     if mode is BondMode.BALANCE_SLB:
+        walk.by_source = True
         name = _of_bucket(walk, bond, bucket_of(bond, walk.key.eth_src, tags))
     _deliver(walk, port, name, tags, snaplen, may_return)
 

@@ -46,6 +46,7 @@ class Walk:
     __slots__ = (
         "before",
         "buckets",
+        "by_source",
         "deliveries",
         "effects",
         "extra",
@@ -79,6 +80,7 @@ class Walk:
         self.deliveries: list[Delivery] = []  # in the order in which they are sent
         self.effects: list[Effect] = []
         self.is_slow = False  # the next packet like this one has to be decided by itself
+        self.by_source = False  # the source decided something, beyond being learned
         self.places: list[Hashable] = []  # what of the state was asked for
         self.inputs: list[str] = []  # ports by which the packet came in, patch ports included
         self.outputs: list[str] = []  # ports to which a copy went, patch ports included

@@ -40,6 +40,7 @@ class Decision(NamedTuple):
     mirrors: tuple[str, ...] = ()  # UUIDs of the mirrors that took the packet
     buckets: tuple[Bucket, ...] = ()  # of bonds, by which a copy went
     is_slow: bool = False  # the next packet like this one has to be decided by itself: no flow for it
+    by_source: bool = False  # another source might lead elsewhere (switching.twins)
 
 
 def xlate(
@@ -80,6 +81,7 @@ def xlate(
         tuple(walk.mirrors),
         tuple(walk.buckets),
         walk.is_slow,
+        walk.by_source,
     )
 
 

@@ -66,10 +66,13 @@ class FlowBook:
 
     def decide(self, record: Record, decision: Decision) -> None:
         """Note a new decision for a flow."""
-        self._unindex(record)
+        looks_elsewhere = decision.places != record.decision.places
+        if looks_elsewhere:
+            self._unindex(record)
         record.decision = decision
         record.actions = decision.actions
-        self._index(record)
+        if looks_elsewhere:
+            self._index(record)
 
     def clear(self) -> None:
         """Forget all."""

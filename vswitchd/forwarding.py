@@ -17,6 +17,7 @@ from switching.group_table import GroupTable
 from switching.mac_table import MacTable
 from switching.state import State
 from switching.switch import Switch, SwitchPort
+from switching.twins import Twins
 from switching.xlate import Decision, xlate
 from vswitchd.config.desired import DesiredBridge
 from vswitchd.flowbook import FlowBook, Record, flow_id
@@ -111,7 +112,10 @@ def count(forwarding: Forwarding, decision: Decision, packets: int, octets: int)
 
 def decide(forwarding: Forwarding, key: FlowKey, packet: bytes = b"") -> Decision:
     """Translate, into a flow that matches this packet's like alone where megaflows are off."""
-    decision = xlate(key, forwarding.switch, forwarding.state, packet=packet)
+    return _as_wide(forwarding, key, xlate(key, forwarding.switch, forwarding.state, packet=packet))
+
+
+def _as_wide(forwarding: Forwarding, key: FlowKey, decision: Decision) -> Decision:
     return decision if forwarding.megaflows else decision._replace(mask=exact(key, decision.mask))
 
 
@@ -128,9 +132,13 @@ def translate_doubtful(forwarding: Forwarding, before: Switch, places: Iterable[
 def translate_again(forwarding: Forwarding, records: Iterable[Record]) -> list[Operation]:
     """Decide flows anew, without side effects; return what changes in the datapath."""
     operations: list[Operation] = []
+    twins = Twins(forwarding.switch, forwarding.state)
     for record in records:
-        decision = decide(forwarding, record.key)
-        if decision.is_slow or flow_id(record.key, decision.mask) != record.ufid:
+        decision = _as_wide(forwarding, record.key, twins.decide(record.key))
+        is_same_flow = decision.mask == record.decision.mask or (
+            flow_id(record.key, decision.mask) == record.ufid
+        )
+        if decision.is_slow or not is_same_flow:
             forwarding.book.remove(record.ufid)
             operations.append(FlowDel(record.ufid))
             continue

@@ -11,10 +11,12 @@ from switching.membership import V4_MAPPED
 from switching.state import State
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
 from switching.tunnel import INHERIT, TunnelConfig
+from switching.twins import Twins
 from switching.vlan import PortVlan, VlanMode
 from switching.xlate import xlate
 
 STATIONS = (0x0200_0000_000A, 0x0200_0000_000B, 0xFFFF_FFFF_FFFF, 0x0180_C200_0000, 0x0100_5E01_0101)
+SOURCES = (*STATIONS[:3], *range(0x0200_0000_000C, 0x0200_0000_0018))
 GROUPS = (0xEF01_0101, 0xE000_0001, 0xFF02 << 112 | 1, 0xFF05 << 112 | 1)
 VLANS = st.builds(
     PortVlan,
@@ -133,6 +135,20 @@ def test_decision_holds_for_all_packets_that_agree_under_the_mask(
     decision = xlate(key, switch, state)
     mixed = FlowKey._make((k & m) | (o & ~m) for k, o, m in zip(key, other, decision.mask, strict=True))
     assert xlate(possible(mixed, switch), switch, state) == decision
+
+
+@given(switches(), KEYS, st.lists(st.sampled_from(SOURCES), min_size=2, max_size=6), st.integers(1, 5))
+@settings(max_examples=300, deadline=None)
+def test_what_was_decided_for_another_source_is_what_is_decided_for_this_one(
+    drawn: tuple[Switch, State], key: FlowKey, sources: list[int], port: int
+) -> None:
+    switch, state = drawn
+    for vlan in (0, 5, 6):
+        state.tables["br0"].learn(vlan, STATIONS[1], f"p{port}" if port < 5 else "bond0", 0.0)
+    twins = Twins(switch, state)
+    for source in sources:
+        twin = possible(key, switch)._replace(eth_src=source)
+        assert twins.decide(twin) == xlate(twin, switch, state)
 
 
 @given(KEYS)
