@@ -18,7 +18,10 @@ COMPILED = [
     "ovsdb/datum.py",
     "ovsdb/errors.py",
     "ovsdb/members.py",
+    "ovsdb/refusals.py",
     "ovsdb/schema.py",
+    "ovsdb/uuids.py",
+    "ovsdb/words.py",
     *sorted(glob("ovsdb/engine/[!_]*.py")),
 ]
 

@@ -18,8 +18,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from appctl.log_modules import C_MODULES
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -232,11 +230,18 @@ def set_from_text(spec: str) -> None:
             destination = _only(destination, Destination[upper], "destinations")
         elif upper in Level.__members__:
             level = _only(level, Level[upper], "levels")
-        elif word.lower() in _modules or word.lower() in C_MODULES:
+        elif word.lower() in _modules or _is_module_of_c(word.lower()):
             name_found = _only(name_found, word.lower(), "modules")
         elif upper != "ANY":
             raise VlogError(f'no destination, level, or module "{word}"')
     set_levels(name_found, destination, Level.DBG if level is None else level)
+
+
+def _is_module_of_c(name: str) -> bool:
+    """Whether the C programs have a module of that name, which scripts may set levels of."""
+    from appctl.log_modules import C_MODULES
+
+    return name in C_MODULES
 
 
 def _only(before: T | None, now: T, what: str) -> T:
@@ -254,7 +259,7 @@ def _set_pattern(name: str, pattern: str) -> None:
 
 def set_rate_limits(names: Sequence[str], *, kept: bool) -> None:
     """Whether some modules (all, if none is named) keep their rate limits; VlogError."""
-    unknown = [name for name in names if name not in _modules and name not in C_MODULES]
+    unknown = [name for name in names if name not in _modules and not _is_module_of_c(name)]
     if unknown:
         raise VlogError("unknown module")
     for target in [module(name) for name in names] or list(_modules.values()):

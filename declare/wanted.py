@@ -26,9 +26,10 @@ from declare.columns import (
 )
 from declare.errors import DocumentError, Path
 from declare.short import lengthen
-from ovsdb.datum import Value, check_atom, default_value, is_uuid
+from ovsdb.datum import Value, check_atom, default_value
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnSchema, ColumnType, Schema
+from ovsdb.uuids import is_uuid
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _REAL = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?\Z")

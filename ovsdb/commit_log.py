@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ovsdb.authorship import Author, split_author
-from ovsdb.datum import Value, delta_between, format_datum, format_value_text, is_uuid
+from ovsdb.datum import Value, delta_between, format_datum, format_value_text
 from ovsdb.engine.changes import Changeset, RowChange
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
+from ovsdb.uuids import is_uuid
 
 _AGO = re.compile(r"([0-9]+) *(s|m|h|d|w|second|minute|hour|day|week)s?( ago)?\Z")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

@@ -15,10 +15,10 @@ import jsonschema
 import orjson
 from jsonschema.exceptions import best_match
 
-from ovsdb.members import is_identifier
 from ovsdb.relay import TIMING as RELAY_TIMING
 from ovsdb.remotes import DEFAULT_DSCP, RemoteOptions
 from ovsdb.replication import PROBE_INTERVAL
+from ovsdb.words import is_identifier
 from rpc.reconnect import DEFAULT_MAX_BACKOFF, Timing
 
 RELAY, BACKUP, CLUSTERED = "relay", "active-backup", "clustered"

@@ -12,14 +12,13 @@ A change of a set or a map is a Delta: what left and what came.  It costs what c
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from ovsdb.errors import ConstraintViolation, DuplicateElementError, OvsdbSyntaxError
-from ovsdb.members import is_identifier
 from ovsdb.persistent import PersistentMap, PersistentSet
 from ovsdb.schema import COUNT_MAX, INTEGER_MAX, INTEGER_MIN, ZERO_UUID, Atom, BaseType, ColumnType
-from rpc.jsonvalue import encode
+from ovsdb.uuids import is_uuid
+from ovsdb.words import is_identifier, quoted
 from rpc.structs import Struct
 
 TYPE_CHECKING = False
@@ -35,10 +34,6 @@ Value = Atom | Set[Atom] | Mapping[Atom, Atom]
 # A set or map that grows beyond this is held in a persistent tree.  Adding one member to a frozenset of 256
 # costs 4 µs, of 10,000 400 µs; to a tree 0.6 and 1.3 µs.  Going through a tree takes 1.5 times as long.
 LARGE = 256
-
-is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z").match
-
-_BARE_STRING = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*\Z")
 
 
 class Delta(Struct):
@@ -72,8 +67,7 @@ def format_atom_text(atomic: str, atom: Atom) -> str:
     """As the C programs print an atom: a string is quoted unless it is a plain word."""
     if atomic == "string":
         assert isinstance(atom, str)
-        plain = _BARE_STRING.match(atom) and atom not in ("true", "false") and not is_uuid(atom)
-        return atom if plain else encode(atom).decode()
+        return quoted(atom)
     if atomic == "boolean":
         return "true" if atom else "false"
     if atomic == "real":

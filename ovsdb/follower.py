@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from ovsdb.datum import is_uuid
 from ovsdb.engine.contents import Selection
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import Schema
+from ovsdb.uuids import is_uuid
 from rpc.jsonvalue import Json
 from rpc.message import (
     Message,

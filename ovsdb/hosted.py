@@ -25,13 +25,14 @@ from ovsdb.engine.ops import Context, Permissions
 from ovsdb.engine.picture import format_picture, take_picture
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
-from ovsdb.errors import NotAllowed, NotSupported, OvsdbError, OvsdbIoError, OvsdbSyntaxError
+from ovsdb.errors import OvsdbError, OvsdbSyntaxError
 from ovsdb.figures import Figures
 from ovsdb.history import History
 from ovsdb.interests import Interests
 from ovsdb.monitor import V1, V2, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.rbac import ROLES, RoleBased
+from ovsdb.refusals import NotAllowed, NotSupported, OvsdbIoError
 from ovsdb.schema import Schema
 from ovsdb.storage.base import (
     Accepted,

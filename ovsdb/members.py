@@ -6,17 +6,12 @@ missing."
 
 from __future__ import annotations
 
-import re
-
 from ovsdb.errors import OvsdbSyntaxError
+from ovsdb.words import is_identifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-
-is_identifier = IDENTIFIER.match
 
 
 class Members:

@@ -19,7 +19,8 @@ import orjson
 import trio
 
 from appctl import vlog
-from ovsdb.errors import OvsdbError, OvsdbIoError, OvsdbSyntaxError, ResourcesExhausted
+from ovsdb.errors import OvsdbError, OvsdbSyntaxError
+from ovsdb.refusals import OvsdbIoError, ResourcesExhausted
 
 DEFAULT_LAST = 50  # commits
 MOST = 1000

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Set
 from ovsdb.datum import Value
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
-from ovsdb.errors import PermissionDenied
+from ovsdb.refusals import PermissionDenied
 
 ROLES, PERMISSIONS = "RBAC_Role", "RBAC_Permission"
 _WHAT = {

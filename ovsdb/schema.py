@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 
 from ovsdb.errors import OvsdbError, OvsdbSyntaxError, SchemaError
-from ovsdb.members import Members, is_identifier
+from ovsdb.members import Members
+from ovsdb.words import is_identifier
 from rpc.structs import Struct
 
 TYPE_CHECKING = False

@@ -16,10 +16,11 @@ import trio
 from appctl import vlog
 from ovsdb.clients import Clients
 from ovsdb.compaction import Compaction, Considerate
-from ovsdb.errors import NotSupported, OvsdbError
+from ovsdb.errors import OvsdbError
 from ovsdb.hosted import HostedDatabase
 from ovsdb.hub import Hub
 from ovsdb.past import HistoryRequest, PastReader
+from ovsdb.refusals import NotSupported
 from ovsdb.remote import Remote, UselessRemote
 from ovsdb.remote_active import ActiveRemote
 from ovsdb.remote_passive import PassiveRemote

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ovsdb.datum import is_uuid
-from ovsdb.errors import (
+from ovsdb.errors import OvsdbError, OvsdbSyntaxError
+from ovsdb.limits import PAUSE_BYTES, Limits
+from ovsdb.refusals import (
     DatabaseNotAvailable,
     NotAllowed,
     NotSupported,
-    OvsdbError,
-    OvsdbSyntaxError,
     PermissionDenied,
     ResourcesExhausted,
     UnknownDatabase,
 )
-from ovsdb.limits import PAUSE_BYTES, Limits
-from ovsdb.members import is_identifier
 from ovsdb.schema import Schema
+from ovsdb.uuids import is_uuid
+from ovsdb.words import is_identifier
 from rpc import message as rpc_message
 from rpc.framing import Framer, FramingError
 from rpc.jsonvalue import Json, encode

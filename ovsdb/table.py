@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from rpc.jsonvalue import encode, hurry
+from ovsdb.cells import Cell, Datum, Raw, format_datum, in_order
+from rpc.jsonvalue import hurry
 from rpc.structs import Struct
 
 TYPE_CHECKING = False
@@ -18,27 +19,9 @@ if TYPE_CHECKING:
 FORMATS = ("table", "list", "html", "csv", "json")
 DATA_FORMATS = ("string", "bare", "json")
 
-# A string that may stand without quotes: as the C programs' lexer reads an identifier.
-_BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIST_NAME_WIDTH = 20
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
-
-
-class Datum(Struct):
-    """A column's value: `wire` as in RFC 7047 section 5.1; `many` where the column may hold several atoms."""
-
-    wire: Any
-    many: bool = False
-
-
-class Raw(Struct):
-    """Any JSON value, shown as JSON in every data format."""
-
-    wire: Any
-
-
-Cell = str | Datum | Raw | None  # None: nothing to show, null in JSON
 
 
 class Style(Struct):
@@ -67,62 +50,6 @@ class Table:
         self.timestamp = timestamp
 
 
-def read_datum(wire: Any, kind: Any) -> Datum:
-    """The value of a column of this type (RFC 7047 section 3.2): in a real column, also 5 is a float."""
-    if not isinstance(kind, dict):
-        return Datum(_as_real(wire) if kind == "real" else wire)
-    key, value = (_base(kind.get(part)) == "real" for part in ("key", "value"))
-    if key or value:
-        wire = _with_reals(wire, key, value)
-    return Datum(wire, kind.get("max", 1) != 1)
-
-
-def _base(kind: Any) -> Any:
-    return kind.get("type") if isinstance(kind, dict) else kind
-
-
-def _as_real(atom: Any) -> Any:
-    return float(atom) if isinstance(atom, int) else atom
-
-
-def _with_reals(wire: Any, key: bool, value: bool) -> Any:
-    match wire:
-        case ["map", [*pairs]]:
-            return ["map", [[_as_real(k) if key else k, _as_real(v) if value else v] for k, v in pairs]]
-        case ["set", [*atoms]]:
-            return ["set", [_as_real(atom) for atom in atoms]]
-    return _as_real(wire)
-
-
-def format_atom(atom: Any, *, bare: bool = False) -> str:
-    """Write one atom from the wire: strings in quotes where they are no plain words, unless `bare`."""
-    if isinstance(atom, str):
-        if bare or (
-            _BARE_WORD.match(atom) and atom not in ("true", "false") and not re.fullmatch(_UUID, atom)
-        ):
-            return atom
-        return encode(atom).decode()
-    if isinstance(atom, bool):
-        return "true" if atom else "false"
-    if isinstance(atom, list):
-        return str(atom[1])
-    return f"{atom:.15g}" if isinstance(atom, float) else str(atom)
-
-
-def format_datum(datum: Datum, *, bare: bool = False) -> str:
-    """Write a value as `ovs-vsctl list` does: an atom, [a, b] or {k=v}; `bare`: without punctuation."""
-    kind, members = _members(datum.wire)
-    if kind == "map":
-        words = [f"{format_atom(k, bare=bare)}={format_atom(v, bare=bare)}" for k, v in members]
-    else:
-        words = [format_atom(atom, bare=bare) for atom in members]
-    if bare:
-        return " ".join(words)
-    if kind == "map":
-        return "{" + ", ".join(words) + "}"
-    return words[0] if len(words) == 1 and not datum.many else "[" + ", ".join(words) + "]"
-
-
 def format_json(value: Any, *, pretty: bool = False) -> str:
     """Write JSON as the C programs do: keys in order, reals without a fraction as integers.
 
@@ -136,12 +63,6 @@ def format_json(value: Any, *, pretty: bool = False) -> str:
     from rpc.pretty import format_pretty
 
     return format_pretty(plain)
-
-
-def in_order(wire: Any) -> Any:
-    """Sort the members of a set or map from the wire, as every tool prints them."""
-    kind, members = _members(wire)
-    return [kind, members] if kind else wire
 
 
 class Printer:
@@ -162,13 +83,6 @@ class Printer:
     def forget(self) -> None:
         """Let the next table be the first one: what stands before it is something else."""
         self._printed = False
-
-
-def _members(wire: Any) -> tuple[str, list[Any]]:
-    """Return ("set" | "map" | "" for a lone atom, its members in order)."""
-    if isinstance(wire, list) and wire[0] in ("set", "map"):
-        return wire[0], sorted(wire[1])
-    return "", [wire]
 
 
 def _plain(value: Any) -> Any:

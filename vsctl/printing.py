@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from ovsdb.table import Datum, Printer, Table
+    from ovsdb.cells import Datum
+    from ovsdb.table import Printer, Table
     from vsctl.output import Output
 
 
@@ -87,7 +88,7 @@ class Writer:
         if isinstance(value, list):
             return [self._resolve(member) for member in value]
         if isinstance(value, tuple):  # a Datum, the only one there is
-            from ovsdb.table import in_order
+            from ovsdb.cells import in_order
 
             return plain(value) if self._plain else in_order(value[0])
         return value
@@ -111,7 +112,7 @@ def plain(datum: Datum | tuple[Any, ...]) -> Any:
 
     A column of at most one value is that value, or null.
     """
-    from ovsdb.table import format_atom, in_order
+    from ovsdb.cells import format_atom, in_order
 
     wire, many = datum
     if isinstance(wire, list) and wire[0] == "map":

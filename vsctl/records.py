@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cache
 
-from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text, is_uuid
+from ovsdb.datum import Value, default_value, format_atom_text, format_datum, format_value_text
 from ovsdb.schema import Atom, ColumnSchema, ColumnType
+from ovsdb.uuids import is_uuid
 from vsctl.errors import CommandError, TryAgain
 from vsctl.grammar import command
 from vsctl.model import Model
@@ -30,7 +31,7 @@ from vsctl.values import parse_atom, parse_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ovsdb.table import Datum
+    from ovsdb.cells import Datum
     from ovsdb.table import Table as Printed
     from vsctl.conditions import Condition
 
@@ -276,7 +277,7 @@ def create(model: Model, table: str, setting: str, *settings: str, id: str | Non
     uuid = None
     if id is not None:
         uuid = id.lower() if is_uuid(id) else model.symbols.define(id)
-    row = model.store.insert(found.name, {}, uuid, keep_uuid=id is not None and is_uuid(id) is not None)
+    row = model.store.insert(found.name, {}, uuid, keep_uuid=id is not None and is_uuid(id))
     for text in (setting, *settings):
         set_column(model, found, row, text)
     if id is None and not found.schema.is_root:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from ovsdb.datum import Value, default_value, format_datum, is_uuid, parse_datum
+from ovsdb.datum import Value, default_value, format_datum, parse_datum
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, Schema, TableSchema
+from ovsdb.uuids import is_uuid
 from rpc.jsonvalue import Json
 from rpc.structs import Struct
 from vsctl.errors import CommandError
@@ -18,7 +19,7 @@ from vsctl.values import read_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ovsdb.table import Datum
+    from ovsdb.cells import Datum
     from vsctl.grammar import Call
 
 UUID_COLUMN = ColumnSchema("_uuid", ColumnType(BaseType("uuid")), mutable=False)
@@ -210,7 +211,7 @@ def value_of(row: Row, column: ColumnSchema) -> Value:
 
 def datum(column: ColumnSchema, value: Value) -> Datum:
     """The value for printing."""
-    from ovsdb.table import Datum  # not to be loaded by commands that print nothing
+    from ovsdb.cells import Datum  # not to be loaded by commands that print nothing
 
     many = not column.type.is_scalar and column.type.max != 1
     return Datum(format_datum(column.type, value), many)

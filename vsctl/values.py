@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
-from ovsdb.datum import Value, check_atom, is_uuid
+from ovsdb.datum import Value, check_atom
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
+from ovsdb.uuids import is_uuid
 from rpc.jsonvalue import DecodeError, decode
 from rpc.structs import Struct
 from vsctl.errors import CommandError

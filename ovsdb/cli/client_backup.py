@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from appctl import vlog
+from ovsdb.cells import in_order
 from ovsdb.cli.client_session import CommandError, Session
 from ovsdb.storage.record import format_record
-from ovsdb.table import format_json, in_order
+from ovsdb.table import format_json
 
 if TYPE_CHECKING:
     from ovsdb.schema import Schema

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ovsdb.cells import read_datum
 from ovsdb.cli.client_session import CommandError, Session, parse_json
-from ovsdb.table import Printer, Table, format_json, read_datum
+from ovsdb.table import Printer, Table, format_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

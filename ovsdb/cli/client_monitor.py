@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ovsdb.cells import Cell, read_datum
 from ovsdb.cli.client_session import CommandError, Following, Session, parse_json
-from ovsdb.table import Cell, Printer, Table, read_datum
+from ovsdb.table import Printer, Table
 from rpc.message import Message, Notification
 
 SELECT = ("initial", "insert", "delete", "modify")

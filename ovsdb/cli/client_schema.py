@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ovsdb.cells import Raw
 from ovsdb.cli.client_session import CommandError, Session
 from ovsdb.errors import OvsdbError
-from ovsdb.table import Printer, Raw, Table, format_json
+from ovsdb.table import Printer, Table, format_json
 from rpc.jsonvalue import DecodeError, decode
 
 TYPE_CHECKING = False

@@ -12,20 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ovsdb.client.changes import RowChange
     from ovsdb.client.core import AmbiguousOutcome, Unsuitable
-    from ovsdb.client.selection import Select
-    from ovsdb.client.tables import Absent, AnyRow, Row, Table
-    from ovsdb.client.transaction import (
+    from ovsdb.client.refusals import (
         Aborted,
-        Conflict,
         ConstraintViolation,
         DuplicateUuid,
         NotAllowed,
         NotOwner,
         PermissionDenied,
         ReferentialIntegrityViolation,
-        TimedOut,
-        TransactionError,
     )
+    from ovsdb.client.selection import Select
+    from ovsdb.client.tables import Absent, AnyRow, Row, Table
+    from ovsdb.client.transaction import Conflict, TimedOut, TransactionError
     from ovsdb.client.trio_client import Changes, Database, Lock, connect
     from ovsdb.client.txn import NewRow, Operation, Txn
     from ovsdb.client.values import ValueMismatch
@@ -39,18 +37,16 @@ _HOMES = {
     "ovsdb.client.core": ("AmbiguousOutcome", "Unsuitable"),
     "ovsdb.client.selection": ("Select",),
     "ovsdb.client.tables": ("Absent", "AnyRow", "Row", "Table"),
-    "ovsdb.client.transaction": (
+    "ovsdb.client.refusals": (
         "Aborted",
-        "Conflict",
         "ConstraintViolation",
         "DuplicateUuid",
         "NotAllowed",
         "NotOwner",
         "PermissionDenied",
         "ReferentialIntegrityViolation",
-        "TimedOut",
-        "TransactionError",
     ),
+    "ovsdb.client.transaction": ("Conflict", "TimedOut", "TransactionError"),
     "ovsdb.client.trio_client": ("Changes", "Database", "Lock", "connect"),
     "ovsdb.client.txn": ("NewRow", "Operation", "Txn"),
     "ovsdb.client.values": ("ValueMismatch",),

@@ -45,46 +45,6 @@ class Conflict(TimedOut):
     """A "wait" found something else than what was read before: read again, decide again."""
 
 
-class ConstraintViolation(TransactionError):
-    """A value, or the database after the transaction, breaks a constraint of the schema."""
-
-
-class ReferentialIntegrityViolation(TransactionError):
-    """A row that others refer to would be gone, or a reference leads nowhere."""
-
-
-class DuplicateUuid(TransactionError):
-    """The UUID that a new row was to have is that of another row."""
-
-
-class NotOwner(TransactionError):
-    """A lock that the transaction requires is not held."""
-
-
-class PermissionDenied(TransactionError):
-    """The client's role does not permit an operation (role-based access control)."""
-
-
-class NotAllowed(TransactionError):
-    """The server serves the database for reading only."""
-
-
-class Aborted(TransactionError):
-    """The transaction asked to be aborted."""
-
-
-ERRORS: dict[str, type[TransactionError]] = {  # by the tag on the wire
-    "timed out": Conflict,
-    "constraint violation": ConstraintViolation,
-    "referential integrity violation": ReferentialIntegrityViolation,
-    "duplicate uuid": DuplicateUuid,
-    "not owner": NotOwner,
-    "permission error": PermissionDenied,
-    "not allowed": NotAllowed,
-    "aborted": Aborted,
-}
-
-
 def by_uuid(uuid: str) -> Where:
     """The condition that selects one row."""
     return [["_uuid", "==", ["uuid", uuid]]]
@@ -170,8 +130,8 @@ class Transaction:
 
 
 def check_results(results: Json) -> list[dict[str, Json]]:
-    """The results of the operations. TransactionError of the kind that ERRORS names, as Conflict where a
-    wait was not satisfied.
+    """The results of the operations. TransactionError, of the kind that refusals.ERRORS names: Conflict where
+    a wait was not satisfied.
 
     Operations behind the one that failed have no result; an error of the commit itself stands behind all
     results.
@@ -183,6 +143,8 @@ def check_results(results: Json) -> list[dict[str, Json]]:
         if not isinstance(result, dict):
             raise TransactionError("protocol error", "the result of an operation is not an object", index)
         if "error" in result:
+            from ovsdb.client.refusals import ERRORS  # most transactions are executed
+
             tag, details = str(result["error"]), str(result.get("details", ""))
             raise ERRORS.get(tag, TransactionError)(tag, details, index)
         checked.append(result)

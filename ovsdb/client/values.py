@@ -12,8 +12,9 @@ import uuid as uuid_module
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from ovsdb.datum import Value, format_datum, is_uuid, parse_datum
+from ovsdb.datum import Value, format_datum, parse_datum
 from ovsdb.schema import BaseType, ColumnType
+from ovsdb.uuids import is_uuid
 from rpc.jsonvalue import Json
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {

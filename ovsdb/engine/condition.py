@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ovsdb.datum import Value, parser
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
-from ovsdb.errors import OvsdbSyntaxError, UnknownColumn, UnknownFunction
+from ovsdb.errors import OvsdbSyntaxError
+from ovsdb.refusals import UnknownColumn, UnknownFunction
 from ovsdb.schema import ColumnType
 
 if TYPE_CHECKING:

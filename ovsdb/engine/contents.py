@@ -13,7 +13,8 @@ from ovsdb.datum import format_datum
 from ovsdb.engine.database import Database
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
-from ovsdb.errors import OvsdbSyntaxError, UnknownColumn
+from ovsdb.errors import OvsdbSyntaxError
+from ovsdb.refusals import UnknownColumn
 
 Selection = Mapping[str, Iterable[str]]  # table → columns
 Record = dict[str, dict[str, Any]]  # table → UUID → <row>, or None for a row that goes; without differences

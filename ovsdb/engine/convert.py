@@ -15,7 +15,7 @@ from ovsdb.engine.database import Database
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.engine.txn import Transaction
-from ovsdb.errors import InvalidParameters
+from ovsdb.refusals import InvalidParameters
 from ovsdb.schema import ColumnType, Schema
 
 

@@ -30,15 +30,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff, diff_type, is_uuid, parser
+from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff, diff_type, parser
 from ovsdb.engine import integrity, ops
 from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json, row_json_without_defaults
 from ovsdb.engine.ops import Blocked, Context
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Table
 from ovsdb.engine.txn import Transaction, TxnTable
-from ovsdb.errors import OvsdbError, OvsdbSyntaxError, UnknownColumn
+from ovsdb.errors import OvsdbError, OvsdbSyntaxError
+from ovsdb.refusals import UnknownColumn
 from ovsdb.schema import Schema
+from ovsdb.uuids import is_uuid
 
 NOBODY = Context()
 DIFF_MEMBER = "_is_diff"  # in a record: modified sets and maps are differences

@@ -18,7 +18,8 @@ from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 from ovsdb.engine.txn import Transaction, TxnTable
 from ovsdb.engine.uniqueness import check_unique
-from ovsdb.errors import ConstraintViolation, ReferentialIntegrityViolation
+from ovsdb.errors import ConstraintViolation
+from ovsdb.refusals import ReferentialIntegrityViolation
 from ovsdb.schema import ZERO_UUID, Atom
 
 # References that left and came: pairs of the table and the row referred to.

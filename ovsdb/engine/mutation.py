@@ -21,15 +21,8 @@ from ovsdb.datum import (
     parser,
 )
 from ovsdb.engine.table import Column, Table
-from ovsdb.errors import (
-    ConstraintViolation,
-    DomainError,
-    OvsdbError,
-    OvsdbSyntaxError,
-    RangeError,
-    UnknownColumn,
-    UnknownMutator,
-)
+from ovsdb.errors import ConstraintViolation, OvsdbError, OvsdbSyntaxError
+from ovsdb.refusals import DomainError, RangeError, UnknownColumn, UnknownMutator
 from ovsdb.schema import INTEGER_MAX, INTEGER_MIN, Atom, BaseType, ColumnType
 
 if TYPE_CHECKING:

@@ -11,26 +11,26 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from ovsdb.datum import Delta, Value, check_text, is_uuid, sorted_atoms
+from ovsdb.datum import Delta, Value, check_text, sorted_atoms
 from ovsdb.engine.changes import row_json
 from ovsdb.engine.condition import parse_condition
 from ovsdb.engine.mutation import mutate, parse_mutations
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table, hash_key
 from ovsdb.engine.txn import Transaction, TxnTable
-from ovsdb.errors import (
+from ovsdb.errors import ConstraintViolation, OvsdbSyntaxError
+from ovsdb.members import Members
+from ovsdb.refusals import (
     Aborted,
-    ConstraintViolation,
     DuplicateUuid,
     DuplicateUuidName,
     NotAllowed,
     NotOwner,
-    OvsdbSyntaxError,
     TimedOut,
     UnknownColumn,
 )
-from ovsdb.members import Members, is_identifier
-from ovsdb.uuids import new_uuid
+from ovsdb.uuids import is_uuid, new_uuid
+from ovsdb.words import is_identifier
 
 EMPTY: dict[str, object] = {}  # the result of operations that have none
 

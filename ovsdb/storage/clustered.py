@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovsdb.datum import is_uuid
 from ovsdb.members import Members
 from ovsdb.schema import ZERO_UUID
 from ovsdb.storage.base import JsonObject
+from ovsdb.uuids import is_uuid
 
 UINT64 = (1 << 64) - 1  # larger ones stand in the file as negative numbers
 

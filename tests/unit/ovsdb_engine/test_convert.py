@@ -6,13 +6,8 @@ import pytest
 
 from ovsdb.engine.convert import check_name, convert
 from ovsdb.engine.database import Database
-from ovsdb.errors import (
-    ConstraintViolation,
-    InvalidParameters,
-    OvsdbError,
-    OvsdbSyntaxError,
-    ReferentialIntegrityViolation,
-)
+from ovsdb.errors import ConstraintViolation, OvsdbError, OvsdbSyntaxError
+from ovsdb.refusals import InvalidParameters, ReferentialIntegrityViolation
 from ovsdb.schema import Schema
 
 

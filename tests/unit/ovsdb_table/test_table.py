@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsdb.table import Datum, Printer, Raw, Style, Table, format_atom, format_datum, format_json
+from ovsdb.cells import Datum, Raw, format_atom, format_datum
+from ovsdb.table import Printer, Style, Table, format_json
 
 UUID = "16da99b0-a1eb-4fbb-89d0-94a815f06e85"
 MAP = Datum(["map", [["x", '<&"q", z'], ["b", "2"]]], True)
