@@ -7,19 +7,20 @@ Source: ovs-vswitchd.conf.db(5), Bridge: other_config:hwaddr; IEEE 802-2014, 8.2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from datapath.link import Link
-from vswitchd.config.desired import DesiredBridge, DesiredInterface
+from vswitchd.config.desired import DesiredBridge
 
 _GROUP, _LOCAL = 0x01, 0x02  # bits of the first octet
+_HARDWARE = ("0", "4", "8", "c")  # the second digit where neither is set
 
 
 def bridge_mac(bridge: DesiredBridge, links: Mapping[str, Link]) -> str:
     """Return the address; "" where the one that it has is as good as another."""
     if bridge.hwaddr:
         return bridge.hwaddr
-    found = [links[interface.name].mac for interface in _representatives(bridge) if interface.name in links]
+    found = {links[name].mac for name in bridge.representatives() if name in links}
     lowest = min(filter(_is_of_hardware, found), default="")
     if lowest:
         return lowest
@@ -28,17 +29,8 @@ def bridge_mac(bridge: DesiredBridge, links: Mapping[str, Link]) -> str:
     return _own_address(bridge.uuid) if own is not None and _is_of_hardware(own.mac) else ""
 
 
-def _representatives(bridge: DesiredBridge) -> Iterator[DesiredInterface]:
-    """Choose one interface of each port, of bonds the first by name; without the targets of mirrors."""
-    targets = {mirror.to.port for mirror in bridge.mirrors}
-    for port in bridge.ports:
-        first = min(port.interfaces, key=lambda interface: interface.name)
-        if port.name not in targets and first.name != bridge.name:
-            yield first
-
-
 def _is_of_hardware(mac: str) -> bool:
-    return bool(mac) and not int(mac[:2], 16) & (_GROUP | _LOCAL) and mac != "00:00:00:00:00:00"
+    return mac[1:2] in _HARDWARE and mac != "00:00:00:00:00:00"
 
 
 def _own_address(uuid: str) -> str:

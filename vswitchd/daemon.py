@@ -26,7 +26,7 @@ from vswitchd.config.qos import wants_qos
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import DATAPATH_NAMES
 from vswitchd.reconciler import Reconciler
-from vswitchd.status.describe import changes
+from vswitchd.status.describe import Agreed, changes
 from vswitchd.status.observation import Writes, error_text
 from vswitchd.status.switch import system_columns
 from vswitchd.system_statistics import gather
@@ -58,6 +58,7 @@ class Daemon:
         self._bonds_changed = trio.Event()  # links, or what the bonds are
         self._status_changed = trio.Event()
         self.reconciler.tell_changed = lambda: self._status_changed.set()
+        self._agreed: Agreed = {}
         self._listeners: dict[str, tuple[Datapath, trio.CancelScope]] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -169,7 +170,7 @@ class Daemon:
     async def _write(self, writes: Writes) -> None:
         """Bring the database up to date. What fails is written after the next change or reconnection."""
         schema = self._db.replica.schema
-        writes = changes(writes, self._db.replica.tables)
+        writes, self._agreed = changes(writes, self._db.replica.tables, self._agreed)
         if not writes or schema is None:
             return
         transaction = Transaction()

@@ -6,7 +6,7 @@ restart; a request for a free number is granted; else a bridge counts up: a numb
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from switching.switch import LOCAL_OFPORT
@@ -26,8 +26,16 @@ class BridgeNumbers:
 NO_NUMBERS = BridgeNumbers({})
 
 
-def assign(bridge: DesiredBridge, present: Collection[str], before: BridgeNumbers) -> BridgeNumbers:
-    """Number the interfaces named in `present`; `before` is what the last call returned."""
+def assign(
+    bridge: DesiredBridge,
+    present: Collection[str],
+    before: BridgeNumbers,
+    number_before: Callable[[DesiredInterface], int | None],
+) -> BridgeNumbers:
+    """Number the interfaces named in `present`; `before` is what the last call returned.
+
+    `number_before` tells what the database says, which counts for those that had no number until now.
+    """
     interfaces = [i for i in bridge.interfaces() if i.name in present]
     numbers: dict[str, int] = {}
     taken: set[int] = set()
@@ -42,14 +50,18 @@ def assign(bridge: DesiredBridge, present: Collection[str], before: BridgeNumber
             take(interface, LOCAL_OFPORT)
     for interface in interfaces:  # who has what it asks for, or asks for nothing, keeps its number
         old = before.ofports.get(interface.name)
-        if interface.ofport_request in (None, old):
+        if old is not None and interface.ofport_request in (None, old):
             take(interface, old)
-    for interface in interfaces:
+    if len(numbers) == len(interfaces):
+        return BridgeNumbers(numbers, before.last)
+    others = [interface for interface in interfaces if interface.name not in numbers]
+    for interface in others:
         take(interface, interface.ofport_request)
-    for interface in interfaces:
-        take(interface, before.ofports.get(interface.name, interface.ofport_hint))
+    for interface in others:
+        old = before.ofports.get(interface.name)
+        take(interface, number_before(interface) if old is None else old)
     last = before.last
-    for interface in interfaces:
+    for interface in others:
         if interface.name not in numbers:
             last = _next_free(last, taken)
             take(interface, last)

@@ -1,11 +1,14 @@
 """Desired + Actual + numbers → the Switch that packets are translated by, one for each datapath.
 
-Rule: pure. What is not there, or has no number, is not in the picture.
+Rule: pure. What is not there, or has no number, is not in the picture. A port, a bridge or a Switch that is
+drawn as it was before is the same object, so that whoever compares pictures looks at what is new alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
+from typing import Final
 
 from switching.bond import BondMode
 from switching.switch import NO_DP_PORT, Switch, SwitchBridge, SwitchPort
@@ -13,32 +16,45 @@ from vswitchd.config.desired import PATCH, Desired, DesiredBridge, DesiredInterf
 from vswitchd.ofports import BridgeNumbers
 from vswitchd.plan import Actual, ActualDatapath
 
+NO_SWITCH: Final = Switch({})
+_ORDER = attrgetter("dp_port", "ofport")
+
 
 def present_interfaces(bridge: DesiredBridge, datapath: ActualDatapath | None) -> frozenset[str]:
     """Name the interfaces of a bridge that work: their port is in the datapath, or they need none."""
     if datapath is None:
         return frozenset()
+    there = datapath.ports
     return frozenset(
-        interface.name
-        for interface in bridge.interfaces()
-        if not interface.error and (interface.kind == PATCH or _is_there(interface, datapath))
+        [
+            interface.name
+            for interface in bridge.interfaces()
+            if not interface.error
+            and (
+                ((spec := interface.vport) and (port := there.get(spec.name)) and port.kind == spec.kind)
+                or interface.kind == PATCH
+            )
+        ]
     )
 
 
-def _is_there(interface: DesiredInterface, datapath: ActualDatapath) -> bool:
-    spec = interface.vport
-    port = datapath.ports.get(spec.name) if spec else None
-    return port is not None and spec is not None and port.kind == spec.kind
+def draw(
+    desired: Desired,
+    actual: Actual,
+    numbers: Mapping[str, BridgeNumbers],
+    before: Mapping[str, Switch],
+) -> dict[str, Switch]:
+    """Return a Switch for each datapath, by its type. `numbers` are those of each bridge, by name.
 
-
-def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers]) -> dict[str, Switch]:
-    """Return a Switch for each datapath, by its type. `numbers` are those of each bridge, by name."""
+    `before` is what was drawn the last time.
+    """
     bridges: dict[str, dict[str, SwitchBridge]] = {type_: {} for type_ in actual.datapaths}
     for bridge in desired.bridges:
         datapath = actual.datapaths.get(bridge.datapath_type)
         if datapath is not None:
-            ports = sorted(_ports(bridge, datapath, numbers[bridge.name]), key=_order)
-            bridges[bridge.datapath_type][bridge.name] = SwitchBridge(
+            known = before.get(bridge.datapath_type, NO_SWITCH)
+            ports = sorted(_ports(bridge, datapath, numbers[bridge.name], known), key=_ORDER)
+            drawn = SwitchBridge(
                 bridge.name,
                 tuple(ports),
                 bridge.forward_bpdu,
@@ -48,19 +64,26 @@ def draw(desired: Desired, actual: Actual, numbers: Mapping[str, BridgeNumbers])
                 bridge.snooping,
                 any(port.bond and port.bond.mode is BondMode.BALANCE_SLB for port in bridge.ports),
             )
-    return {type_: Switch(found, desired.vlan_limit) for type_, found in bridges.items()}
+            same = known.bridges.get(bridge.name)
+            bridges[bridge.datapath_type][bridge.name] = same if same == drawn else drawn
+    return {type_: _switch(found, desired.vlan_limit, before.get(type_)) for type_, found in bridges.items()}
 
 
-def _order(port: SwitchPort) -> tuple[int, int]:
-    return port.dp_port, port.ofport
+def _switch(bridges: dict[str, SwitchBridge], vlan_limit: int, before: Switch | None) -> Switch:
+    if before is not None and (before.bridges, before.vlan_limit) == (bridges, vlan_limit):
+        return before
+    return Switch(bridges, vlan_limit)
 
 
-def _ports(bridge: DesiredBridge, datapath: ActualDatapath, numbers: BridgeNumbers) -> Iterator[SwitchPort]:
+def _ports(
+    bridge: DesiredBridge, datapath: ActualDatapath, numbers: BridgeNumbers, before: Switch
+) -> Iterator[SwitchPort]:
+    ofports = numbers.ofports
     for port in bridge.ports:
         drawn = [
-            _interface(bridge, port, interface, datapath, numbers)
+            _interface(bridge, port, interface, datapath, ofports[interface.name], before)
             for interface in port.interfaces
-            if interface.name in numbers.ofports
+            if interface.name in ofports
         ]
         if port.bond is None:
             yield from drawn
@@ -81,14 +104,30 @@ def _interface(
     port: DesiredPort,
     interface: DesiredInterface,
     datapath: ActualDatapath,
-    numbers: BridgeNumbers,
+    ofport: int,
+    before: Switch,
 ) -> SwitchPort:
     spec = interface.vport
+    dp_port = datapath.ports[spec.name].port_no if spec else NO_DP_PORT
+    name = interface.name if port.bond else port.name
+    known = before.by_name.get(name)
+    if (
+        known is not None
+        and known.dp_port == dp_port
+        and known.ofport == ofport
+        and known.vlan is port.vlan
+        and known.tunnel is interface.tunnel
+        and known.bridge == bridge.name
+        and known.peer == interface.peer
+        and known.protected is port.protected
+        and not known.members
+    ):
+        return known
     return SwitchPort(
         bridge=bridge.name,
-        name=interface.name if port.bond else port.name,
-        ofport=numbers.ofports[interface.name],
-        dp_port=datapath.ports[spec.name].port_no if spec else NO_DP_PORT,
+        name=name,
+        ofport=ofport,
+        dp_port=dp_port,
         vlan=port.vlan,
         tunnel=interface.tunnel,
         peer=interface.peer,

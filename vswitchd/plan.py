@@ -6,16 +6,17 @@ used again. A step that failed is simply planned anew the next time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from datapath.link import Link
 from datapath.provider import LOCAL_PORT, Vport, VportSpec
 from vswitchd.bridge_mac import bridge_mac
-from vswitchd.config.desired import Desired, DesiredBridge, DesiredInterface
+from vswitchd.config.desired import Desired, DesiredBridge
 
 DATAPATH_NAMES = {"system": "ovs-system", "netdev": "ovs-netdev", "dummy": "ovs-dummy"}
 _WITH_DEVICE = ("system", "tap")  # kinds of ports whose devices have an address and an MTU of their own
+_WITH_MTU = ("internal", *_WITH_DEVICE)  # and those that get one
 Subject = tuple[str, str]  # datapath type, name of a port; "" for the datapath itself
 
 
@@ -106,23 +107,19 @@ def plan(desired: Desired, actual: Actual) -> Plan:
         if type_ not in wanted:
             deletions.append(DeleteDatapath(type_))
             continue
+        specs = wanted[type_]
         deletions += [
             DeletePort(type_, port.name, port.port_no)
             for port in datapath.ports.values()
-            if port.port_no != LOCAL_PORT
-            and not (
-                _serves(port, wanted[type_].get(port.name), actual) and _is_alive(port, datapath, actual)
-            )
+            if not _stays(port, specs.get(port.name), datapath, actual.links)
         ]
-    deleted = {(step.type, step.name) for step in deletions if isinstance(step, DeletePort)}
     for type_, specs in wanted.items():
         there = actual.datapaths[type_].ports if type_ in actual.datapaths else {}
+        deleted = {step.name for step in deletions if step.type == type_}
         if type_ not in actual.datapaths:
             additions.append(CreateDatapath(type_))
         additions += [
-            AddPort(type_, spec)
-            for name, spec in specs.items()
-            if name not in there or (type_, name) in deleted
+            AddPort(type_, spec) for name, spec in specs.items() if name not in there or name in deleted
         ]
     deletions.sort(key=lambda step: isinstance(step, DeleteDatapath))
     additions.sort(key=lambda step: isinstance(step, AddPort))
@@ -135,28 +132,27 @@ def wanted_ports(desired: Desired, types: frozenset[str]) -> dict[str, dict[str,
     for bridge in desired.bridges:
         if bridge.datapath_type in types:
             specs = wanted.setdefault(bridge.datapath_type, {})
-            for interface in bridge.interfaces():
-                if spec := interface.vport:
-                    specs.setdefault(spec.name, spec)
-            for port in bridge.ports:
-                if port.bond is not None and port.bond.fake_interface:  # for programs that look for a device
-                    specs.setdefault(port.name, VportSpec(port.name, "internal"))
+            for name, spec in bridge.vports().items():
+                specs.setdefault(name, spec)
     return wanted
 
 
-def _serves(port: Vport, spec: VportSpec | None, actual: Actual) -> bool:
-    if spec is None or (port.kind, port.dst_port) != (spec.kind, spec.dst_port):
-        return False
-    device = actual.links.get(port.name) if port.kind == "vxlan" and port.ifindex else None
-    return device is None or device.gbp == spec.gbp
-
-
-def _is_alive(port: Vport, datapath: ActualDatapath, actual: Actual) -> bool:
-    """Tell whether the device is still the one that was attached, and not gone or another of that name."""
-    if not datapath.devices or port.kind != "system" or not port.ifindex:
+def _stays(port: Vport, spec: VportSpec | None, datapath: ActualDatapath, links: Mapping[str, Link]) -> bool:
+    """Tell whether a port is what is asked for, and its device still the one that was attached."""
+    if port.port_no == LOCAL_PORT:
         return True
-    link = actual.links.get(port.name)
-    return link is not None and link.ifindex == port.ifindex
+    kind = port.kind
+    if spec is None or kind != spec.kind or port.dst_port != spec.dst_port:
+        return False
+    if not port.ifindex:
+        return True
+    if kind == "vxlan":
+        device = links.get(port.name)
+        return device is None or device.gbp == spec.gbp
+    if kind == "system" and datapath.devices:
+        device = links.get(port.name)  # it may be gone, or be another one of that name
+        return device is not None and device.ifindex == port.ifindex
+    return True
 
 
 def _device_steps(desired: Desired, actual: Actual) -> Iterator[Step]:
@@ -170,33 +166,22 @@ def _device_steps(desired: Desired, actual: Actual) -> Iterator[Step]:
 
 def _mac_steps(bridge: DesiredBridge, links: Mapping[str, Link]) -> Iterator[Step]:
     for interface in bridge.interfaces():
-        if interface.kind != "internal":
-            continue
-        mac = interface.mac
-        if interface.name == bridge.name:
+        mac, name = interface.mac, interface.name
+        if name == bridge.name:
             mac = bridge_mac(bridge, links)
-        link = links.get(interface.name)
-        if mac and (link is None or link.mac != mac):
-            yield SetMac(bridge.datapath_type, interface.name, mac)
+        if mac and interface.kind == "internal":
+            link = links.get(name)
+            if link is None or link.mac != mac:
+                yield SetMac(bridge.datapath_type, name, mac)
 
 
 def _mtu_steps(bridge: DesiredBridge, links: Mapping[str, Link]) -> Iterator[Step]:
     """Internal ports get what is asked for, else the smallest MTU of the others, as Open vSwitch does."""
+    devices = [(i, links[i.name]) for i in bridge.interfaces() if i.kind in _WITH_MTU and i.name in links]
     requested = [i.mtu for i in bridge.interfaces() if i.mtu and i.kind == "internal"]
-    found = [link.mtu for link in _links(bridge.interfaces(), links, _WITH_DEVICE) if link.mtu]
+    found = [link.mtu for interface, link in devices if interface.kind in _WITH_DEVICE and link.mtu]
     smallest = min(requested + found, default=None)
-    for interface in bridge.interfaces():
-        mtu = interface.mtu
-        if interface.kind == "internal" and not mtu:
-            mtu = smallest
-        link = links.get(interface.name)
-        if mtu and link is not None and link.mtu != mtu and interface.kind in ("internal", *_WITH_DEVICE):
+    for interface, link in devices:
+        mtu = interface.mtu or (smallest if interface.kind == "internal" else None)
+        if mtu and link.mtu != mtu:
             yield SetMtu(bridge.datapath_type, interface.name, mtu)
-
-
-def _links(
-    interfaces: Iterable[DesiredInterface], links: Mapping[str, Link], kinds: tuple[str, ...]
-) -> Iterator[Link]:
-    for interface in interfaces:
-        if interface.kind in kinds and interface.name in links:
-            yield links[interface.name]

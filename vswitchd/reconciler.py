@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from appctl import coverage, vlog
 from datapath.provider import DatapathError, Operation, Provider
 from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds, take_log, update_bonds
 from vswitchd.config.desired import Desired, DesiredInterface
-from vswitchd.config.read import Memo, read_config
+from vswitchd.config.read import Memo, number_before, read_config
 from vswitchd.datapaths import Datapaths
 from vswitchd.devices import Devices
 from vswitchd.egress import Egress
@@ -29,7 +30,7 @@ from vswitchd.qos import Qos
 from vswitchd.retries import Failure, Retries
 from vswitchd.revalidate import adopt, sweep
 from vswitchd.rows import Tables
-from vswitchd.status.describe import describe
+from vswitchd.status.describe import Described, describe
 from vswitchd.status.interface import interface_error
 from vswitchd.status.observation import Observation, Writes, error_text
 from vswitchd.status.switch import switch_columns
@@ -63,8 +64,9 @@ class Reconciler:
         self.figures: dict[str, Figures] = {}  # of revalidation, by type of the datapath
         self.tuning = Tuning()
         self.since: dict[str, float] = {}  # when each bridge appeared
+        self.described: Described = {}  # what observation() said last
         self._watch = watch
-        self._memo: Memo = {}
+        self._memo = Memo()
         self._devices = Devices(watch.ethtool) if watch else None
         self._egress = Egress(watch.routes) if watch else None
         self._failures: dict[Subject, Failure] = {}  # as last logged
@@ -92,6 +94,7 @@ class Reconciler:
                 bridge,
                 present_interfaces(bridge, self.actual.datapaths.get(bridge.datapath_type)),
                 before.get(bridge.name, NO_NUMBERS),
+                partial(number_before, tables),
             )
             for bridge in self.desired.bridges
         }
@@ -140,7 +143,7 @@ class Reconciler:
         bonds = {n: b for f in self.forwardings.values() for n, b in f.state.bonds.items()}
         counters = {n: c for forwarding in self.forwardings.values() for n, c in forwarding.counters.items()}
         interfaces = (i for bridge in self.desired.bridges for i in bridge.interfaces())
-        return describe(
+        writes, self.described = describe(
             Observation(
                 self.desired,
                 self.actual,
@@ -151,8 +154,10 @@ class Reconciler:
                 counters,
                 bonds,
             ),
+            self.described,
             statistics=refresh,
         )
+        return writes
 
     def _try(self, steps: Collection[Step], now: float) -> None:
         failed = self.datapaths.apply(steps, self._watch)
@@ -180,7 +185,8 @@ class Reconciler:
 
     def _switch_over(self, now: float) -> None:
         """Let packets be decided by the new configuration, and flows with them."""
-        switches = draw(self.desired, self.actual, self.numbers)
+        drawn = {type_: forwarding.switch for type_, forwarding in self.forwardings.items()}
+        switches = draw(self.desired, self.actual, self.numbers, drawn)
         for gone in self.forwardings.keys() - switches.keys():
             del self.forwardings[gone]
         for type_, switch in switches.items():

@@ -11,7 +11,7 @@ from tests.kit.frames import tagged
 from vswitchd.reconciler import Reconciler
 from vswitchd.revalidate import sweep
 from vswitchd.rows import Row
-from vswitchd.status.describe import changes
+from vswitchd.status.describe import Agreed, changes
 from vswitchd.status.observation import Writes
 from vswitchd.upcall import handle_upcalls
 
@@ -186,6 +186,7 @@ class Switch:
         self.now = 1000.0
         self.provider = provider or FakeProvider()
         self.reconciler = Reconciler({"dummy": self.provider}, None)
+        self._agreed: Agreed = {}
         self._descriptors: list[int] = []
 
     @property
@@ -198,7 +199,9 @@ class Switch:
         self.reconciler.reconcile(self.rows.tables, self.now)
         if self.reconciler.datapaths.handles:
             self._descriptors = list(self.datapath.listen())
-        writes = changes(self.reconciler.observation(refresh=statistics), self.rows.tables)
+        wanted = self.reconciler.observation(refresh=statistics)
+        writes, self._agreed = changes(wanted, self.rows.tables, self._agreed)
+        assert writes == changes(wanted, self.rows.tables, {})[0]
         self.rows.write(writes)
         return writes
 

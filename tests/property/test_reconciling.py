@@ -11,7 +11,9 @@ from datapath.provider import Vport
 from ovsdb.datum import Value
 from tests.kit.faulty import FaultyProvider
 from tests.kit.switch import Rows, Switch, frame
+from vswitchd.config.read import read_config
 from vswitchd.forwarding import translate_again
+from vswitchd.picture import draw
 
 BRIDGES = ("br0", "br1", "br2")
 STATIONS = range(1, 9)
@@ -87,6 +89,18 @@ class Churn:
         limit: Value = {"vlan-limit": self.r.choice("12")}
         self.rows.set("Open_vSwitch", self.rows.switch, other_config=limit)
 
+    def rewrite(self) -> None:
+        """Let somebody change an interface, or what the switch wrote of it."""
+        values: tuple[dict[str, Value], ...] = (
+            {"ofport_request": frozenset((self.r.randint(1, 9),))},
+            {"type": self.r.choice(("", "internal"))},
+            {"ofport": frozenset((self.r.randint(1, 9),))},
+            {"error": frozenset(("nonsense",))},
+        )
+        if plain := sorted(name for name in self.ports if name[0] == "p"):
+            uuid = self.rows.find("Interface", self.r.choice(plain))
+            self.rows.set("Interface", uuid, **self.r.choice(values))
+
     def change(self) -> None:
         steps = (
             self.add,
@@ -126,6 +140,23 @@ def test_no_flow_outlives_what_it_was_decided_by(seed: int) -> None:
         churn.switch.reconcile()
         forwarding = churn.switch.reconciler.forwardings["dummy"]
         assert translate_again(forwarding, forwarding.book) == []
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_what_is_kept_between_passes_changes_nothing(seed: int) -> None:
+    churn = Churn(seed)
+    reconciler = churn.switch.reconciler
+    for _ in range(8):
+        churn.r.choice((churn.change, churn.rewrite))()
+        read = {table: dict(rows) for table, rows in churn.rows.tables.items()}
+        churn.switch.reconcile(statistics=churn.r.random() < 0.5)
+        assert reconciler.desired == read_config(read)
+        fresh = draw(reconciler.desired, reconciler.actual, reconciler.numbers, {})
+        assert {type_: f.switch for type_, f in reconciler.forwardings.items()} == fresh
+        said = reconciler.observation(refresh=False)
+        reconciler.described = {}
+        assert said == reconciler.observation(refresh=False)
 
 
 @given(st.integers(0, 2**32))

@@ -32,7 +32,6 @@ class DesiredInterface:
     tunnel: TunnelConfig | None = None
     peer: str = ""
     ofport_request: int | None = None
-    ofport_hint: int | None = None  # the number it had when the database was last written
     mac: str = ""
     mtu: int | None = None
     policing: Policing = NO_POLICING
@@ -81,11 +80,48 @@ class DesiredBridge:
     flood_vlans: frozenset[int] = frozenset()
     snooping: Snooping | None = None
     mirrors: tuple[Mirror, ...] = ()
+    # What follows from the ports is found once, as each pass asks for it ten times.
+    _interfaces: tuple[DesiredInterface, ...] = field(init=False, compare=False, repr=False)
+    _vports: Mapping[str, VportSpec] = field(init=False, compare=False, repr=False)
+    _representatives: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
-    def interfaces(self) -> Iterator[DesiredInterface]:
+    def __post_init__(self) -> None:
+        """Find what follows from the ports."""
+        found = tuple([interface for port in self.ports for interface in port.interfaces])
+        object.__setattr__(self, "_interfaces", found)
+        object.__setattr__(self, "_vports", dict(_vports(self.ports)))
+        object.__setattr__(self, "_representatives", tuple(_representatives(self)))
+
+    def interfaces(self) -> tuple[DesiredInterface, ...]:
         """List the interfaces of all ports."""
-        for port in self.ports:
-            yield from port.interfaces
+        return self._interfaces
+
+    def vports(self) -> Mapping[str, VportSpec]:
+        """Return the ports of the datapath that the bridge needs, by name."""
+        return self._vports
+
+    def representatives(self) -> tuple[str, ...]:
+        """Name one interface of each port, of bonds the first by name; without the targets of mirrors."""
+        return self._representatives
+
+
+def _vports(ports: tuple[DesiredPort, ...]) -> Iterator[tuple[str, VportSpec]]:
+    """List the ports that interfaces need and, last, those for programs that look for a bond's device."""
+    specs = [spec for port in ports for interface in port.interfaces if (spec := interface.vport)]
+    fakes = [VportSpec(p.name, "internal") for p in ports if p.bond is not None and p.bond.fake_interface]
+    known: set[str] = set()
+    for spec in (*specs, *fakes):
+        if spec.name not in known:  # tunnels share theirs
+            known.add(spec.name)
+            yield spec.name, spec
+
+
+def _representatives(bridge: DesiredBridge) -> Iterator[str]:
+    targets = {mirror.to.port for mirror in bridge.mirrors}
+    for port in bridge.ports:
+        names = [interface.name for interface in port.interfaces]
+        if names and port.name not in targets and (first := min(names)) != bridge.name:
+            yield first
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ are settled here: the first bridge that names a port has it, an interface that w
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter, is_
 from typing import NamedTuple
 
@@ -34,24 +35,30 @@ _UNKNOWN_KIND = "Address family not supported by protocol"
 class _Read(NamedTuple):
     """A port that was read, and what it was read from."""
 
-    bridge: str
+    bridge: tuple[str, str]  # its name and the type of its datapath
     row: Row
+    uuids: tuple[str, ...]  # of the interfaces
     interfaces: tuple[Row | None, ...]
     port: DesiredPort
     warnings: tuple[str, ...]
 
 
-Memo = dict[str, _Read]  # by the port's UUID
+@dataclass(slots=True)
+class Memo:
+    """What was read before: values that are equal stay the same objects, for whoever asks what is new."""
+
+    ports: dict[str, _Read] = field(default_factory=dict)  # by UUID
+    bridges: dict[str, DesiredBridge] = field(default_factory=dict)  # by UUID
 
 
 def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
     """Read the configuration; the tables and columns are those of rows.TABLES.
 
-    With `memo`, which a caller keeps between calls, ports whose rows are the same objects are not read again.
+    With `memo`, which a caller keeps between calls, ports whose rows say the same are not read again.
     """
-    memo = {} if memo is None else memo
-    for gone in memo.keys() - tables["Port"].keys():
-        del memo[gone]
+    memo = Memo() if memo is None else memo
+    for gone in memo.ports.keys() - tables["Port"].keys():
+        del memo.ports[gone]
     switch = next(iter(tables["Open_vSwitch"].items()), None)
     if switch is None:
         return Desired()
@@ -64,9 +71,10 @@ def read_config(tables: Tables, memo: Memo | None = None) -> Desired:
         _bridge(b, bridge_row, tables, taken, memo, warnings)
         for b, bridge_row in sorted(found, key=lambda pair: rows.text(pair[1], "name"))
     ]
+    memo.bridges = {bridge.uuid: bridge for bridge in bridges}
     return Desired(
         uuid=uuid,
-        bridges=tuple(settle_tunnels(bridges, warnings)),
+        bridges=tuple(settle_tunnels(bridges, partial(number_before, tables), warnings)),
         next_cfg=rows.integer(row, "next_cfg") or 0,
         max_idle=rows.number_option(settings, "max-idle", 10_000, 500) / 1000,
         flow_limit=rows.number_option(settings, "flow-limit", 200_000, 0),
@@ -85,29 +93,27 @@ def _bridge(
     datapath_type = rows.text(row, "datapath_type") or "system"
     settings = rows.options(row, "other_config")
     ports: list[DesiredPort] = []
+    port_rows, of_bridge = tables["Port"], (name, datapath_type)
     for port_uuid in rows.texts(row, "ports"):
-        port_row = tables["Port"].get(port_uuid)
+        port_row = port_rows.get(port_uuid)
         if port_row is None:
             continue
-        port_name = rows.text(port_row, "name")
+        read = _remembered(port_uuid, port_row, tables, of_bridge, memo)
+        port_name = read.port.name
         if port_name in taken:
             warnings.append(f"bridge {name}: port {port_name} is already on bridge {taken[port_name]}")
             continue
         taken[port_name] = name
-        ports.append(_remembered_port(port_uuid, port_row, tables, name, memo, warnings))
+        ports.append(read.port)
+        warnings += read.warnings
     if not any(interface.name == name for port in ports for interface in port.interfaces):
         local = DesiredInterface("", name, "internal", "internal")
         ports.append(DesiredPort("", name, PortVlan(), (local,)))
-    return DesiredBridge(
+    bridge = DesiredBridge(
         uuid=uuid,
         name=name,
         datapath_type=datapath_type,
-        ports=tuple(
-            sorted(
-                map(_made_by_the_kernel, ports) if datapath_type == "system" else ports,
-                key=attrgetter("name"),
-            )
-        ),
+        ports=tuple(sorted(ports, key=attrgetter("name"))),
         hwaddr=_mac(settings.get("hwaddr", "")),
         datapath_id=_datapath_id(settings.get("datapath-id", "")),
         mac_ageing=float(rows.within(settings, "mac-aging-time", int(DEFAULT_AGEING), 15, 3600)),
@@ -117,38 +123,43 @@ def _bridge(
         snooping=read_snooping(row, tables),
         mirrors=read_mirrors(name, row, tables, warnings),
     )
+    known = memo.bridges.get(uuid)
+    return known if known == bridge else bridge
 
 
-def _made_by_the_kernel(port: DesiredPort) -> DesiredPort:
-    """Turn taps into internal ports: the module has no other device whose far end is the switch itself."""
-    if not any(interface.kind == "tap" for interface in port.interfaces):
-        return port
-    return replace(
-        port,
-        interfaces=tuple(replace(i, kind="internal") if i.kind == "tap" else i for i in port.interfaces),
-    )
+def _remembered(uuid: str, row: Row, tables: Tables, bridge: tuple[str, str], memo: Memo) -> _Read:
+    known = memo.ports.get(uuid)
+    uuids = known.uuids if known is not None and known.row is row else rows.texts(row, "interfaces")
+    interfaces = tuple([tables["Interface"].get(i) for i in uuids])
+    if known is not None and known.bridge == bridge and known.uuids == uuids:
+        if known.row is row and all(map(is_, known.interfaces, interfaces)):
+            return known
+        if known.row == row and all(map(_says_the_same, known.interfaces, interfaces)):
+            known = memo.ports[uuid] = known._replace(row=row, interfaces=interfaces)
+            return known
+    warnings: list[str] = []
+    port = _port(uuid, row, tables, bridge, warnings)
+    read = memo.ports[uuid] = _Read(bridge, row, uuids, interfaces, port, tuple(warnings))
+    return read
 
 
-def _remembered_port(
-    uuid: str, row: Row, tables: Tables, bridge: str, memo: Memo, warnings: list[str]
-) -> DesiredPort:
-    interfaces = tuple(tables["Interface"].get(i) for i in rows.texts(row, "interfaces"))
-    known = memo.get(uuid)
-    if (
-        known is None
-        or known.row is not row
-        or known.bridge != bridge
-        or len(known.interfaces) != len(interfaces)
-        or not all(map(is_, known.interfaces, interfaces))
-    ):
-        own_warnings: list[str] = []
-        port = _port(uuid, row, tables, bridge, own_warnings)
-        known = memo[uuid] = _Read(bridge, row, interfaces, port, tuple(own_warnings))
-    warnings += known.warnings
-    return known.port
+def _says_the_same(before: Row | None, after: Row | None) -> bool:
+    """Tell whether rows of Interface differ, if at all, in what this program itself writes there."""
+    if before is None or after is None:
+        return before is after
+    return all(before.get(column) == after.get(column) for column in rows.CONFIGURATION["Interface"])
 
 
-def _port(uuid: str, row: Row, tables: Tables, bridge: str, warnings: list[str]) -> DesiredPort:
+def number_before(tables: Tables, interface: DesiredInterface) -> int | None:
+    """Return the number that the database says an interface has; None where it does not work.
+
+    It changes when this program writes it, so that it is no part of what is asked for.
+    """
+    number = rows.integer(tables["Interface"].get(interface.uuid, {}), "ofport")
+    return number if number is not None and number > 0 else None
+
+
+def _port(uuid: str, row: Row, tables: Tables, bridge: tuple[str, str], warnings: list[str]) -> DesiredPort:
     interfaces = [
         _interface(i, tables["Interface"][i], bridge, warnings)
         for i in rows.texts(row, "interfaces")
@@ -165,13 +176,14 @@ def _port(uuid: str, row: Row, tables: Tables, bridge: str, warnings: list[str])
     )
 
 
-def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> DesiredInterface:
+def _interface(uuid: str, row: Row, bridge: tuple[str, str], warnings: list[str]) -> DesiredInterface:
     name, type_ = rows.text(row, "name"), rows.text(row, "type")
-    if name == bridge:
+    if name == bridge[0]:
         type_ = "internal"
     kind = _KINDS.get(type_, "")
+    if kind == "tap" and bridge[1] == "system":
+        kind = "internal"  # the module has no other device whose far end is the switch itself
     settings = rows.options(row, "options")
-    hint = rows.integer(row, "ofport")
     mtu = rows.integer(row, "mtu_request")
     interface = DesiredInterface(
         uuid=uuid,
@@ -180,7 +192,6 @@ def _interface(uuid: str, row: Row, bridge: str, warnings: list[str]) -> Desired
         type=type_,
         error="" if kind else _unknown_kind(name, type_),
         ofport_request=rows.integer(row, "ofport_request"),
-        ofport_hint=hint if hint is not None and hint > 0 else None,
         mac=_mac(rows.text(row, "mac")),
         mtu=mtu or None,
         policing=read_policing(row),

@@ -5,18 +5,25 @@ Rule: pure. An interface that works keeps its tunnel; the others get an error ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from switching.tunnel import match_of
 from vswitchd.config.desired import DesiredBridge, DesiredInterface
 
 
-def settle_tunnels(bridges: list[DesiredBridge], warnings: list[str]) -> Iterator[DesiredBridge]:
-    """Give an error to tunnels that receive just what another does, or want another device for its port."""
+def settle_tunnels(
+    bridges: list[DesiredBridge],
+    number_before: Callable[[DesiredInterface], int | None],
+    warnings: list[str],
+) -> Iterator[DesiredBridge]:
+    """Give an error to tunnels that receive just what another does, or want another device for its port.
+
+    `number_before` is None of an interface that does not work.
+    """
     tunnels = sorted(
         (
-            (interface.ofport_hint is None, interface.name, bridge.datapath_type, interface)
+            (number_before(interface) is None, interface.name, bridge.datapath_type, interface)
             for bridge in bridges
             for interface in bridge.interfaces()
             if interface.tunnel is not None

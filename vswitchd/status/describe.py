@@ -1,22 +1,39 @@
 """What is there → what the database shall say of it: all tables.
 
 Rule: pure. changes() returns only columns that differ from the row, so that a switch at rest writes nothing.
+What is the same as before is the same object, and not compared again with a row that is the same object too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vswitchd.ofports import NO_NUMBERS
 from vswitchd.rows import Row, Tables
 from vswitchd.status.bridge import bridge_columns
-from vswitchd.status.interface import BROKEN, interface_error, interface_statistics, working_columns
+from vswitchd.status.interface import (
+    BROKEN,
+    Seen,
+    interface_error,
+    interface_statistics,
+    see,
+    working_columns,
+)
 from vswitchd.status.mirror import mirror_columns
-from vswitchd.status.observation import EMPTY, Observation, Writes
+from vswitchd.status.observation import EMPTY, Columns, Observation, Writes
 from vswitchd.status.port import port_columns
 
+Described = Mapping[str, tuple[Seen, Columns]]  # by UUID of the interface
+Agreed = Mapping[tuple[str, str], tuple[Columns, Row]]  # what was asked for, and the row that says so
 
-def describe(observation: Observation, *, statistics: bool) -> Writes:
-    """Return what the database shall say; counters only where `statistics` asks for them."""
+
+def describe(observation: Observation, before: Described, *, statistics: bool) -> tuple[Writes, Described]:
+    """Return what the database shall say; counters only where `statistics` asks for them.
+
+    `before` is the second part of the last answer, or empty.
+    """
     writes: Writes = {}
+    described: dict[str, tuple[Seen, Columns]] = {}
     for bridge in observation.desired.bridges:
         datapath = observation.actual.datapaths.get(bridge.datapath_type)
         writes["Bridge", bridge.uuid] = bridge_columns(bridge, datapath, observation)
@@ -34,21 +51,36 @@ def describe(observation: Observation, *, statistics: bool) -> Writes:
             if error or interface.name not in numbers.ofports:
                 columns = BROKEN | {"error": frozenset((error,)) if error else EMPTY}
             else:
-                columns = working_columns(interface, numbers.ofports[interface.name], observation)
+                seen = see(interface, numbers.ofports[interface.name], observation)
+                known = before.get(interface.uuid)
+                if known is None or known[0] != seen:
+                    known = seen, working_columns(seen)
+                described[interface.uuid] = known
+                columns = known[1]
                 if statistics:
-                    columns |= {"statistics": interface_statistics(interface, datapath, observation)}
+                    counted = interface_statistics(interface, datapath, observation)
+                    columns = columns | {"statistics": counted}
             writes["Interface", interface.uuid] = columns
-    return writes
+    return writes, described
 
 
-def changes(writes: Writes, tables: Tables) -> Writes:
-    """Leave out what the rows say already, and rows that are gone."""
+def changes(writes: Writes, tables: Tables, before: Agreed) -> tuple[Writes, Agreed]:
+    """Leave out what the rows say already, and rows that are gone.
+
+    `before` is the second part of the last answer, or empty.
+    """
     found: Writes = {}
-    for (table, uuid), columns in writes.items():
-        row: Row | None = tables[table].get(uuid)
+    agreed: dict[tuple[str, str], tuple[Columns, Row]] = {}
+    for place, columns in writes.items():
+        row: Row | None = tables[place[0]].get(place[1])
         if row is None:
             continue
-        different = {c: value for c, value in columns.items() if c in row and row[c] != value}
-        if different:
-            found[table, uuid] = different
-    return found
+        known = before.get(place)
+        if known is None or known[0] is not columns or known[1] is not row:
+            different = {c: value for c, value in columns.items() if c in row and row[c] != value}
+            if different:
+                found[place] = different
+                continue
+            known = columns, row
+        agreed[place] = known
+    return found, agreed

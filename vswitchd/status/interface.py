@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno as errnos
 import os
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from datapath.link import Link
 from datapath.provider import Vport
@@ -61,9 +63,26 @@ def interface_error(
     return f"could not add network device {interface.name} to ofproto ({os.strerror(number)})"
 
 
-def working_columns(interface: DesiredInterface, ofport: int, observation: Observation) -> Columns:
+class Seen(NamedTuple):
+    """All that the row of an interface that works depends on, counters aside."""
+
+    interface: DesiredInterface
+    ofport: int
+    link: Link | None
+    facts: DeviceFacts | None
+    way: Mapping[str, str] | None  # of a tunnel
+
+
+def see(interface: DesiredInterface, ofport: int, observation: Observation) -> Seen:
+    """Return what is seen of an interface that works."""
+    name = interface.name
+    link = observation.actual.links.get(name) if interface.kind in _WITH_LINK else None
+    return Seen(interface, ofport, link, observation.devices.get(name), observation.egress.get(name))
+
+
+def working_columns(seen: Seen) -> Columns:
     """Return what the row of an interface that works shall say, counters aside."""
-    link = observation.actual.links.get(interface.name) if interface.kind in _WITH_LINK else None
+    interface, ofport, link, known, way = seen
     common: Columns = {"ofport": frozenset((ofport,)), "error": EMPTY}
     if link is None:
         return common | {
@@ -75,9 +94,9 @@ def working_columns(interface: DesiredInterface, ofport: int, observation: Obser
             "link_speed": EMPTY,
             "duplex": EMPTY,
             "mtu": EMPTY,
-            "status": text_map(observation.egress.get(interface.name, {})),
+            "status": text_map(way or {}),
         }
-    facts = observation.devices.get(interface.name, DeviceFacts())
+    facts = known or DeviceFacts()
     return common | {
         "mac_in_use": frozenset((link.mac,)) if link.mac else EMPTY,
         "ifindex": frozenset((link.ifindex,)),

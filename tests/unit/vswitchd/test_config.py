@@ -136,6 +136,29 @@ def test_memory_of_ports_changes_nothing_of_what_is_read() -> None:
     assert read_config(rows.tables, memo) == read_config(rows.tables)
 
 
+def test_what_this_program_writes_changes_nothing_of_what_was_read() -> None:
+    rows, memo = one_bridge(), Memo()
+    rows.add_port("br0", "p1")
+    before = read_config(rows.tables, memo)
+    rows.set("Interface", rows.find("Interface", "p1"), ofport=frozenset((1,)), ifindex=frozenset((7,)))
+    after = read_config(rows.tables, memo)
+    assert after == read_config(rows.tables)
+    assert after.bridges[0] is before.bridges[0]
+    rows.add_port("br0", "p2")
+    (_, p1, _), (_, known) = read_config(rows.tables, memo).bridges[0].ports, before.bridges[0].ports
+    assert p1 is known
+
+
+def test_a_bridge_that_gets_another_datapath_is_read_again() -> None:
+    rows, memo = one_bridge(), Memo()
+    rows.add_port("br0", "tap0", "tap")
+    read_config(rows.tables, memo)
+    rows.set("Bridge", rows.find("Bridge", "br0"), datapath_type="system")
+    after = read_config(rows.tables, memo)
+    assert after == read_config(rows.tables)
+    assert [i.kind for i in after.bridges[0].interfaces() if i.name == "tap0"] == ["internal"]
+
+
 def test_a_tap_on_the_kernels_datapath_is_an_internal_port() -> None:
     rows = Rows()
     for bridge, type_ in (("br0", "system"), ("br1", "netdev")):

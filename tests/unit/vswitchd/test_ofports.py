@@ -1,6 +1,7 @@
 from switching.vlan import PortVlan
+from vswitchd import ofports
 from vswitchd.config.desired import DesiredBridge, DesiredInterface, DesiredPort
-from vswitchd.ofports import MAX_OFPORT, NO_NUMBERS, BridgeNumbers, assign
+from vswitchd.ofports import MAX_OFPORT, NO_NUMBERS, BridgeNumbers
 
 
 def bridge(*interfaces: DesiredInterface) -> DesiredBridge:
@@ -8,8 +9,15 @@ def bridge(*interfaces: DesiredInterface) -> DesiredBridge:
     return DesiredBridge("b", "br0", "dummy", tuple(ports))
 
 
-def internal(name: str, request: int | None = None, hint: int | None = None) -> DesiredInterface:
-    return DesiredInterface(name, name, "internal", ofport_request=request, ofport_hint=hint)
+def internal(name: str, request: int | None = None) -> DesiredInterface:
+    return DesiredInterface(name, name, "internal", ofport_request=request)
+
+
+def assign(
+    wanted: DesiredBridge, present: tuple[str, ...], before: BridgeNumbers, **in_database: int
+) -> BridgeNumbers:
+    """Number interfaces; `in_database` are the numbers from before a restart."""
+    return ofports.assign(wanted, present, before, lambda interface: in_database.get(interface.name))
 
 
 def test_local_port_has_its_own_number_and_others_count_up() -> None:
@@ -35,13 +43,13 @@ def test_changed_request_changes_the_number() -> None:
 
 
 def test_database_remembers_numbers_over_a_restart() -> None:
-    wanted = bridge(internal("a", hint=7), internal("b"))
-    assert assign(wanted, ("a", "b"), NO_NUMBERS).ofports == {"a": 7, "b": 1}
+    wanted = bridge(internal("a"), internal("b"))
+    assert assign(wanted, ("a", "b"), NO_NUMBERS, a=7).ofports == {"a": 7, "b": 1}
 
 
 def test_two_ports_with_the_same_remembered_number_get_different_ones() -> None:
-    wanted = bridge(internal("a", hint=7), internal("b", hint=7))
-    assert assign(wanted, ("a", "b"), NO_NUMBERS).ofports == {"a": 7, "b": 1}
+    wanted = bridge(internal("a"), internal("b"))
+    assert assign(wanted, ("a", "b"), NO_NUMBERS, a=7, b=7).ofports == {"a": 7, "b": 1}
 
 
 def test_port_that_is_not_there_has_no_number() -> None:
