@@ -23,6 +23,11 @@ _OUTER_FIELDS = ((2, 2), (4, 2), (10, 2))
 _TCP_FLAGS_AT = 47
 
 
+def may_merge(data: bytearray, at: int) -> bool:
+    """Tell whether a frame, which begins here, looks as if others could continue it: TCP over IPv4."""
+    return data[at + 23] == h.IPPROTO_TCP and data[at + 14] == 0x45 and data[at + 12] == 0x08
+
+
 class Super(NamedTuple):
     """Frames merged: a header of its own, then the payloads where they are in memory."""
 

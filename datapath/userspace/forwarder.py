@@ -26,7 +26,7 @@ from datapath.userspace.offload import split
 from datapath.userspace.ports import DevicePort, Port
 from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel import TunnelPort
-from datapath.userspace.tunnel_in import Arrival
+from datapath.userspace.tunnel_in import Frames, Merged
 
 BATCH = 32  # frames taken from one port before the next gets its turn
 _MAX_CACHED = 8192  # routes in one cache; as many as the C datapath's
@@ -102,15 +102,24 @@ class Forwarder:
             if frames:
                 if port.policer is not None:
                     frames = port.admit(frames, self._now)
-                self._forward(port, frames)
+                number = port.vport.port_no
+                cache = self._caches.get(number)
+                if cache is None:
+                    cache = self._caches[number] = Cache(FlowKey(in_port=number))
+                self._forward(port, cache, self._frames.memory, frames)
                 self._flush()
             return bool(frames)
         assert isinstance(port, TunnelPort)
-        arrivals = port.receive()
-        for arrival in arrivals:
-            self._arrived(port, arrival)
+        came = port.receive()
+        for memory, arrivals in came:
+            for arrival in arrivals:
+                cache = self._tunnel_cache(port.vport.port_no, arrival.metadata)
+                if isinstance(arrival, Frames):
+                    self._forward(port, cache, memory, arrival.frames)
+                else:
+                    self._forward_merged(port, cache, arrival)
         self._flush()
-        return bool(arrivals)
+        return bool(came)
 
     def _flush(self) -> None:
         for port in self._pending:
@@ -127,12 +136,18 @@ class Forwarder:
             cache.generation = self.table.generation
         return cache
 
-    def _forward(self, port: DevicePort, frames: list[tuple[int, int]]) -> None:
+    def _tunnel_cache(self, number: int, metadata: FlowKey) -> Cache:
+        cache = self._tunnel_caches.get((number, metadata))
+        if cache is None:
+            if len(self._tunnel_caches) >= _MAX_TUNNEL_CACHES:
+                self._tunnel_caches.clear()
+            cache = self._tunnel_caches[number, metadata] = Cache(metadata._replace(in_port=number))
+        return cache
+
+    def _forward(self, port: Port, cache: Cache, memory: Memory, frames: list[tuple[int, int]]) -> None:
         """Look frames up and queue them. What is in this loop is what every packet costs."""
-        number = port.vport.port_no
-        cache = self._current(self._caches.setdefault(number, Cache(FlowKey(in_port=number))))
-        shapes, pending = cache.shapes, self._pending
-        view, base = self._frames.memory.view, self._frames.memory.address
+        shapes, pending = self._current(cache).shapes, self._pending
+        view, base = memory.view, memory.address
         now, octets, hits = self._now, 0, 0
         for start, length in frames:
             octets += length
@@ -230,14 +245,8 @@ class Forwarder:
                 return Route(entry, (), (), changes=True, special=True)
         return Route(entry, tuple(devices), tuple(tunnels), changes=False, special=bool(tunnels))
 
-    def _arrived(self, port: TunnelPort, arrival: Arrival) -> None:
-        """Forward a frame, or one made of several, that came through a tunnel."""
-        number, metadata = port.vport.port_no, arrival.metadata
-        cache = self._tunnel_caches.get((number, metadata))
-        if cache is None:
-            if len(self._tunnel_caches) >= _MAX_TUNNEL_CACHES:
-                self._tunnel_caches.clear()
-            cache = self._tunnel_caches[number, metadata] = Cache(metadata._replace(in_port=number))
+    def _forward_merged(self, port: TunnelPort, cache: Cache, arrival: Merged) -> None:
+        """Forward a frame made of several that came through a tunnel."""
         self._current(cache)
         port.rx_packets += 1
         port.rx_bytes += arrival.length
@@ -252,6 +261,8 @@ class Forwarder:
         entry.bytes += arrival.length
         entry.used = self._now
         for to in route.devices:
+            if to.queue:  # what came before goes before
+                to.flush(self._sender)
             to.send(self._message, arrival.parts)
         if route.special:
             frame = memoryview(arrival.frame())

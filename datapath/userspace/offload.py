@@ -15,6 +15,8 @@ from datapath.packet.checksum import checksum, ones_sum
 
 _TCP_CHECKSUM, _TCP_FLAGS, _TCP_SEQ = 16, 12, 4
 _LAST_ONLY = h.TCP_FIN | h.TCP_PSH
+_HEAD = 54  # Ethernet, IPv4 and TCP without options
+_CHECKSUM_AT = {h.IPPROTO_TCP: 34 + _TCP_CHECKSUM, h.IPPROTO_UDP: 34 + 6}  # behind such an IPv4 header
 _U16, _U32 = struct.Struct("!H"), struct.Struct("!I")
 
 
@@ -177,12 +179,29 @@ class _Cut:
         return Segment((header | value << self.at_checksum).to_bytes(self.size, "big"), start, length)
 
 
+def _is_complete(head: bytes) -> bool:
+    """Tell of a frame's first bytes whether they are those of a common packet whose checksum is complete.
+
+    A quick look at what most frames are, 1 us; of those that it is not sure of it says False.
+    """
+    if len(head) < _HEAD or head[12:15] != b"\x08\x00\x45":
+        return False
+    at = _CHECKSUM_AT.get(head[23])
+    if at is None:
+        return True  # no checksum of its transport is left to anybody
+    total = head[16] << 8 | head[17]
+    left = (int.from_bytes(head[26:34], "big") + head[23] + total - 20) % 0xFFFF or 0xFFFF
+    return head[at] << 8 | head[at + 1] != left
+
+
 def offload_of(frame: memoryview) -> h.Vnet:
     """Return the offload header of a frame that came without, through a tunnel.
 
     A kernel that hands an encapsulated packet on within one machine leaves inner checksum and segmentation
     undone and has no way to say so: the checksum field then holds the pseudo header's sum.
     """
+    if _is_complete(bytes(frame[:_HEAD])):
+        return h.NO_VNET
     layout = locate(frame)
     if layout is None:
         return h.NO_VNET

@@ -18,8 +18,9 @@ from datapath.packet import headers as h
 from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathError, Vport, VportSpec
 from datapath.userspace import syscalls
 from datapath.userspace.ports import Port, enlarge_buffers
+from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel_header import is_gre
-from datapath.userspace.tunnel_in import Arrival, TunnelReceiver
+from datapath.userspace.tunnel_in import Frames, Merged, TunnelReceiver
 from datapath.userspace.tunnel_out import TunnelSender
 from datapath.userspace.tunnel_path import NoRoute
 
@@ -42,13 +43,15 @@ class TunnelPort(Port):
         ]
         self._sender = TunnelSender(spec.kind, port)
 
-    def receive(self) -> list[Arrival]:
-        """Take waiting frames. Raises OSError."""
-        arrivals: list[Arrival] = []
-        for descriptor, receiver in self._receivers:
-            arrivals += receiver.receive(descriptor)
+    def receive(self) -> list[tuple[Memory, list[Merged | Frames]]]:
+        """Take waiting frames, with the memory that those are in which are not merged. Raises OSError."""
+        came = [
+            (receiver.memory, arrivals)
+            for descriptor, receiver in self._receivers
+            if (arrivals := receiver.receive(descriptor))
+        ]
         self.rx_errors = sum(receiver.malformed for _, receiver in self._receivers)
-        return arrivals
+        return came
 
     def encapsulate(
         self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel, mark: int = 0
