@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from datapath.actions import SetTunnel, Userspace
 from datapath.flowtable import FlowTable
-from datapath.inprocess import MAX_RECIRCULATIONS, UpcallQueue, check_deletable, choose_port_number
+from datapath.inprocess import MAX_RECIRCULATIONS, PortNumbers, UpcallQueue
 from datapath.packet import headers as h
 from datapath.packet.execute import Packet, execute
 from datapath.packet.extract import extract
@@ -56,6 +56,7 @@ class FakeDatapath:
     def __init__(self, name: str) -> None:
         self.name = name
         self.now = 0.0
+        self._numbers = PortNumbers()
         self._ports: dict[int, _FakePort] = {}
         self._table = FlowTable()
         self._hit = self._missed = self._lost = 0
@@ -92,14 +93,16 @@ class FakeDatapath:
 
     def add_port(self, spec: VportSpec) -> Vport:
         """Make a port. Raises EEXIST, EBUSY, EFBIG or EINVAL."""
-        number = choose_port_number(spec, {no: port.vport for no, port in self._ports.items()})
+        number = self._numbers.choose(spec)
         ifindex = 0 if spec.kind in ("gre", "vxlan", "geneve") else number + 1
         port = self._ports[number] = _FakePort(Vport(number, spec.name, spec.kind, ifindex, spec.dst_port))
+        self._numbers.take(number, spec.name)
         return port.with_stats()
 
     def delete_port(self, port_no: int) -> None:
         """Remove a port. Raises ENODEV where there is none, EINVAL for the local one."""
-        check_deletable(port_no, self._ports)
+        self._numbers.check_deletable(port_no)
+        self._numbers.release(port_no)
         del self._ports[port_no]
 
     def flows(self, *, terse: bool = False) -> Iterator[Flow]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Container
 
-from datapath.provider import LOCAL_PORT, VPORT_KINDS, DatapathError, Upcall, Vport, VportSpec
+from datapath.provider import LOCAL_PORT, VPORT_KINDS, DatapathError, Upcall, VportSpec
 
 MAX_PORTS = 65535
 MAX_RECIRCULATIONS = 5  # as deep as the kernel goes
@@ -62,25 +61,49 @@ def clear_eventfd(descriptor: int) -> None:
         return
 
 
-def choose_port_number(spec: VportSpec, ports: dict[int, Vport]) -> int:
-    """Return the number for a new port, or raise what the kernel would answer to such a request."""
-    what = f"add port {spec.name}"
-    if spec.kind not in VPORT_KINDS:
-        raise DatapathError(errno.EAFNOSUPPORT, what, f'unknown kind of port "{spec.kind}"')
-    if any(port.name == spec.name for port in ports.values()):
-        raise DatapathError(errno.EEXIST, what)
-    if spec.port_no is None:
-        return next(number for number in range(1, MAX_PORTS) if number not in ports)
-    if not 0 <= spec.port_no < MAX_PORTS:
-        raise DatapathError(errno.EFBIG, what)
-    if spec.port_no in ports:
-        raise DatapathError(errno.EBUSY, what)
-    return spec.port_no
+class PortNumbers:
+    """The numbers and names that the ports of a datapath have; none of it costs more where there are many."""
 
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._first = 1  # no number below it is free, but for the local port's
 
-def check_deletable(port_no: int, ports: Container[int]) -> None:
-    """Raise what the kernel would answer to a request to delete this port, if it would refuse."""
-    if port_no == LOCAL_PORT:
-        raise DatapathError(errno.EINVAL, f"delete port {port_no}", "the local port goes with its datapath")
-    if port_no not in ports:
-        raise DatapathError(errno.ENODEV, f"delete port {port_no}")
+    def choose(self, spec: VportSpec) -> int:
+        """Return the number for a new port, or raise what the kernel would answer to such a request."""
+        what = f"add port {spec.name}"
+        if spec.kind not in VPORT_KINDS:
+            raise DatapathError(errno.EAFNOSUPPORT, what, f'unknown kind of port "{spec.kind}"')
+        if spec.name in self._numbers:
+            raise DatapathError(errno.EEXIST, what)
+        if spec.port_no is None:
+            self._first = next(n for n in range(self._first, MAX_PORTS) if n not in self._names)
+            return self._first
+        if not 0 <= spec.port_no < MAX_PORTS:
+            raise DatapathError(errno.EFBIG, what)
+        if spec.port_no in self._names:
+            raise DatapathError(errno.EBUSY, what)
+        return spec.port_no
+
+    def take(self, number: int, name: str) -> None:
+        """Note that a port was made."""
+        self._names[number] = name
+        self._numbers[name] = number
+
+    def number_of(self, name: str) -> int | None:
+        """Return the number of the port of this name."""
+        return self._numbers.get(name)
+
+    def check_deletable(self, number: int) -> None:
+        """Raise what the kernel would answer to a request to delete this port, if it would refuse."""
+        if number == LOCAL_PORT:
+            what = f"delete port {number}"
+            raise DatapathError(errno.EINVAL, what, "the local port goes with its datapath")
+        if number not in self._names:
+            raise DatapathError(errno.ENODEV, f"delete port {number}")
+
+    def release(self, number: int) -> None:
+        """Note that a port is gone."""
+        del self._numbers[self._names.pop(number)]
+        if LOCAL_PORT < number < self._first:
+            self._first = number

@@ -59,6 +59,7 @@ class Daemon:
         self._status_changed = trio.Event()
         self.reconciler.tell_changed = lambda: self._status_changed.set()
         self._agreed: Agreed = {}
+        self._wants_qos = False  # has been asked for at some time
         self._listeners: dict[str, tuple[Datapath, trio.CancelScope]] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -88,6 +89,7 @@ class Daemon:
         served = False
         while True:
             found = await self._db.wait_changed()
+            self._wants_qos = self._wants_qos or any(c.new and wants_qos(c.table, c.new) for c in found)
             if self._is_serving() and (not served or any(map(is_configuration, found))):
                 self._dirty.set()
             served = self._is_serving()
@@ -164,7 +166,7 @@ class Daemon:
 
     async def _load_traffic_control(self) -> None:
         """Load what the first QoS needs, 0.2 s, in a thread: packets and commands do not wait for it."""
-        if _TC_CODEC not in sys.modules and wants_qos(self._db.replica.tables):
+        if self._wants_qos and _TC_CODEC not in sys.modules:
             await trio.to_thread.run_sync(import_module, _TC_CODEC)
 
     async def _write(self, writes: Writes) -> None:

@@ -58,6 +58,8 @@ class Qos:
 
     def apply(self, desired: Desired, actual: Actual, handles: Mapping[str, Datapath]) -> None:
         """Make the devices' traffic control what is asked for. Devices that have none are logged, once."""
+        if self._is_at_rest(desired):
+            return
         limited = self._limit_ports(desired, actual, handles)
         devices = {device.link.ifindex: device for device in _devices(desired, actual, limited)}
         is_asked = any(device.qos or device.police for device in devices.values())
@@ -100,6 +102,12 @@ class Qos:
         """Close the socket; what was made stays, as the flows do."""
         if self._tc is not None:
             self._tc.close()
+
+    def _is_at_rest(self, desired: Desired) -> bool:
+        """Tell whether nobody asks for anything, and nothing is there that would have to go."""
+        if desired.qos or self._made or self._limits or not self._has_looked:
+            return False
+        return not any(bridge.has_policing() for bridge in desired.bridges)
 
     def _limit_ports(self, desired: Desired, actual: Actual, handles: Mapping[str, Datapath]) -> set[str]:
         """Let datapaths limit what comes, where they can; return the names of the interfaces they limit."""

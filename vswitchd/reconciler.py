@@ -15,7 +15,7 @@ from functools import partial
 from appctl import coverage, vlog
 from datapath.provider import DatapathError, Operation, Provider
 from vswitchd.bonds import announcements, follow_links, next_deadline, run_bonds, take_log, update_bonds
-from vswitchd.config.desired import Desired, DesiredInterface
+from vswitchd.config.desired import Desired
 from vswitchd.config.read import Memo, number_before, read_config
 from vswitchd.datapaths import Datapaths
 from vswitchd.devices import Devices
@@ -31,7 +31,7 @@ from vswitchd.retries import Failure, Retries
 from vswitchd.revalidate import adopt, sweep
 from vswitchd.rows import Tables
 from vswitchd.status.describe import Described, describe
-from vswitchd.status.interface import interface_error
+from vswitchd.status.interface import interface_errors
 from vswitchd.status.observation import Observation, Writes, error_text
 from vswitchd.status.switch import switch_columns
 
@@ -78,7 +78,8 @@ class Reconciler:
         """Make the datapaths what the database says. DatapathError where one cannot even be looked at."""
         RECONFIGURATIONS.count()
         self.desired = read_config(tables, self._memo)
-        self.actual = self.datapaths.observe(self._watch)
+        wanted = {bridge.datapath_type for bridge in self.desired.bridges}
+        self.actual = self.datapaths.observe(self._watch, wanted)
         for _ in range(ROUNDS):
             planned = plan(self.desired, self.actual)
             self.retries.keep(planned)
@@ -86,7 +87,7 @@ class Reconciler:
             if not steps:
                 break
             self._try(steps, now)
-            self.actual = self.datapaths.observe(self._watch)
+            self.actual = self.datapaths.observe(self._watch, wanted)
         self.since = {b.name: self.since.get(b.name, now) for b in self.desired.bridges}
         before = self.numbers
         self.numbers = {
@@ -261,18 +262,16 @@ class Reconciler:
                 log.info("bridge %s: deleted interface %s on port %d", name, interface, old[interface])
             for interface in new.keys() - old.keys():
                 log.info("bridge %s: added interface %s on port %d", name, interface, new[interface])
-        errors = {interface.name: error for interface, error in self.errors()}
+        errors = self.errors()
         for interface_name, error in errors.items():
             if self._errors.get(interface_name) != error:
                 log.warn("%s", error)
         self._errors = errors
 
-    def errors(self) -> list[tuple[DesiredInterface, str]]:
-        """List the interfaces that do not work, and why."""
+    def errors(self) -> dict[str, str]:
+        """Tell of the interfaces that do not work why."""
         failures = self.retries.failures()
-        return [
-            (interface, error)
-            for bridge in self.desired.bridges
-            for interface in bridge.interfaces()
-            if (error := interface_error(interface, bridge, self.actual, failures))
-        ]
+        errors: dict[str, str] = {}
+        for bridge in self.desired.bridges:
+            errors |= interface_errors(bridge, self.actual, failures)
+        return errors

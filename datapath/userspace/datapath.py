@@ -11,10 +11,11 @@ import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import TypeVar
 
 from datapath.flowtable import FlowEntry
-from datapath.inprocess import UpcallQueue, check_deletable, choose_port_number
+from datapath.inprocess import PortNumbers, UpcallQueue
 from datapath.packet.execute import unsupported
 from datapath.packet.flowkey import FlowKey
 from datapath.provider import (
@@ -50,6 +51,8 @@ class UserspaceDatapath:
         self._upcalls = UpcallQueue()
         self._forwarder = Forwarder(self._upcalls.put)
         self._loop = Loop(self._forwarder, f"forward {name}")
+        self._ports: dict[int, Port] = {}  # those of the forwarder, which this object alone attaches
+        self._numbers = PortNumbers()
         self._loop.start()
         try:
             self.add_port(VportSpec(name, "internal", port_no=LOCAL_PORT))
@@ -59,21 +62,18 @@ class UserspaceDatapath:
 
     def ports(self) -> list[Vport]:
         """List the ports, the local one first, with their counters."""
-        ports = self._call(lambda: list(self._forwarder.ports.values()))
-        return sorted((_with_stats(port) for port in ports), key=lambda vport: vport.port_no)
+        self._loop.settle()
+        return sorted([_with_stats(port) for port in self._ports.values()], key=attrgetter("port_no"))
 
     def port(self, name: str) -> Vport | None:
         """Find a port by the name of its device."""
-        found = self._call(lambda: [p for p in self._forwarder.ports.values() if p.vport.name == name])
-        return _with_stats(found[0]) if found else None
-
-    def _vports(self) -> dict[int, Vport]:
-        """The ports by number, without the counters, each of which is a look into sysfs or a socket."""
-        return self._call(lambda: {number: port.vport for number, port in self._forwarder.ports.items()})
+        self._loop.settle()
+        number = self._numbers.number_of(name)
+        return None if number is None else _with_stats(self._ports[number])
 
     def add_port(self, spec: VportSpec) -> Vport:
         """Attach a device, or make one and attach it."""
-        number = choose_port_number(spec, self._vports())
+        number = self._numbers.choose(spec)
         port = _open_port(spec, number)
 
         def attach() -> None:
@@ -81,12 +81,17 @@ class UserspaceDatapath:
             self._loop.watch(port)
 
         self._call(attach)
+        self._ports[number] = port
+        self._numbers.take(number, spec.name)
         return port.vport
 
     def delete_port(self, port_no: int) -> None:
         """Detach a port; its device goes if it was made here."""
-        check_deletable(port_no, self._vports())
-        self._detach(port_no).close()
+        self._numbers.check_deletable(port_no)
+        port = self._detach(port_no)
+        self._numbers.release(port_no)
+        del self._ports[port_no]
+        port.close()
 
     def _detach(self, port_no: int) -> Port:
         def detach() -> Port:
@@ -180,7 +185,7 @@ class UserspaceDatapath:
         """End the thread and close every port."""
         self._closed()
         self._loop.stop()
-        for port in self._forwarder.ports.values():
+        for port in self._ports.values():
             port.close()
         self._upcalls.close()
 

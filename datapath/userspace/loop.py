@@ -36,6 +36,7 @@ class Loop:
         self._epoll.register(self._wakeup, select.EPOLLIN)
         self._ports: dict[int, Port] = {}  # by descriptor
         self._errors: dict[int, int] = {}  # in a row, by descriptor
+        self._sent = self._done = 0  # commands
         self._running = True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -65,8 +66,14 @@ class Loop:
 
     def post(self, command: Callable[[], None]) -> None:
         """Run a function, which raises nothing, in the thread some time soon."""
+        self._sent += 1
         self._commands.append(command)
         os.eventfd_write(self._wakeup, 1)
+
+    def settle(self) -> None:
+        """Wait until all that was sent is done; nothing where it is (a round trip takes 0.1 to 0.4 ms)."""
+        if self._done != self._sent:
+            self.call(lambda: None)
 
     def watch(self, port: Port) -> None:
         """Serve a port from now on. To be called in the thread."""
@@ -95,6 +102,7 @@ class Loop:
         clear_eventfd(self._wakeup)
         while self._commands:
             self._commands.popleft()()
+            self._done += 1
 
     def _serve(self, port: Port) -> None:
         """Forward one batch. A device that goes down gives one error, one that is gone does not stop."""

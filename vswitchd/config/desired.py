@@ -84,6 +84,7 @@ class DesiredBridge:
     _interfaces: tuple[DesiredInterface, ...] = field(init=False, compare=False, repr=False)
     _vports: Mapping[str, VportSpec] = field(init=False, compare=False, repr=False)
     _representatives: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    _has_policing: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Find what follows from the ports."""
@@ -91,6 +92,7 @@ class DesiredBridge:
         object.__setattr__(self, "_interfaces", found)
         object.__setattr__(self, "_vports", dict(_vports(self.ports)))
         object.__setattr__(self, "_representatives", tuple(_representatives(self)))
+        object.__setattr__(self, "_has_policing", any(i.policing is not NO_POLICING for i in found))
 
     def interfaces(self) -> tuple[DesiredInterface, ...]:
         """List the interfaces of all ports."""
@@ -103,6 +105,10 @@ class DesiredBridge:
     def representatives(self) -> tuple[str, ...]:
         """Name one interface of each port, of bonds the first by name; without the targets of mirrors."""
         return self._representatives
+
+    def has_policing(self) -> bool:
+        """Tell whether what comes by any interface is limited."""
+        return self._has_policing
 
 
 def _vports(ports: tuple[DesiredPort, ...]) -> Iterator[tuple[str, VportSpec]]:

@@ -77,11 +77,9 @@ def read_policing(row: Row) -> Policing:
     return Policing(kbits, burst if kbits else 0, kpackets, packet_burst if kpackets else 0)
 
 
-def wants_qos(tables: Tables) -> bool:
-    """Tell whether there is anything that takes traffic control to do."""
-    if tables.get("QoS"):
-        return True
-    return any(read_policing(row) is not NO_POLICING for row in tables.get("Interface", {}).values())
+def wants_qos(table: str, row: Row) -> bool:
+    """Tell whether a row asks for something that takes traffic control to do."""
+    return table == "QoS" or (table == "Interface" and read_policing(row) is not NO_POLICING)
 
 
 def read_qos(tables: Tables, warnings: list[str]) -> dict[str, QosConfig]:

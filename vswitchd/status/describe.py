@@ -14,7 +14,7 @@ from vswitchd.status.bridge import bridge_columns
 from vswitchd.status.interface import (
     BROKEN,
     Seen,
-    interface_error,
+    interface_errors,
     interface_statistics,
     see,
     working_columns,
@@ -44,23 +44,25 @@ def describe(observation: Observation, before: Described, *, statistics: bool) -
             if port.uuid:
                 writes["Port", port.uuid] = port_columns(port, observation)
         numbers = observation.numbers.get(bridge.name, NO_NUMBERS)
+        errors = interface_errors(bridge, observation.actual, observation.failures)
         for interface in bridge.interfaces():
-            if not interface.uuid:
+            uuid, ofport = interface.uuid, numbers.ofports.get(interface.name)
+            if not uuid:
                 continue
-            error = interface_error(interface, bridge, observation.actual, observation.failures)
-            if error or interface.name not in numbers.ofports:
+            if interface.name in errors or ofport is None:
+                error = errors.get(interface.name)
                 columns = BROKEN | {"error": frozenset((error,)) if error else EMPTY}
             else:
-                seen = see(interface, numbers.ofports[interface.name], observation)
-                known = before.get(interface.uuid)
+                seen = see(interface, ofport, observation)
+                known = before.get(uuid)
                 if known is None or known[0] != seen:
                     known = seen, working_columns(seen)
-                described[interface.uuid] = known
+                described[uuid] = known
                 columns = known[1]
                 if statistics:
                     counted = interface_statistics(interface, datapath, observation)
                     columns = columns | {"statistics": counted}
-            writes["Interface", interface.uuid] = columns
+            writes["Interface", uuid] = columns
     return writes, described
 
 

@@ -69,8 +69,7 @@ def test_bursts_of_policing_have_defaults() -> None:
 
 
 def test_what_takes_traffic_control_is_known_before_it_is_read() -> None:
-    limited = {"ingress_policing_kpkts_rate": 5}
-    assert wants_qos(tables("linux-htb", {}))
-    assert wants_qos({"QoS": {}, "Interface": {"i": {}, "j": limited}})
-    assert not wants_qos({"QoS": {}, "Interface": {"i": {}}})
-    assert not wants_qos({})
+    assert wants_qos("QoS", {"type": "linux-htb"})
+    assert wants_qos("Interface", {"ingress_policing_kpkts_rate": 5})
+    assert not wants_qos("Interface", {"ingress_policing_kpkts_rate": 0})
+    assert not wants_qos("Port", {"qos": frozenset[str]()})

@@ -1,18 +1,21 @@
+from dataclasses import replace
+
 from datapath.provider import VportSpec
+from switching.vlan import PortVlan
 from tests.kit.switch import NOTHING, Rows, Switch
-from vswitchd.config.desired import DesiredBridge, DesiredInterface
+from vswitchd.config.desired import DesiredBridge, DesiredInterface, DesiredPort
 from vswitchd.plan import Actual, ActualDatapath, AddPort, CreateDatapath
 from vswitchd.retries import Failure
-from vswitchd.status.interface import interface_error
+from vswitchd.status.interface import interface_errors
 from vswitchd.status.observation import stable_mac
 
 ETH9 = DesiredInterface("u", "eth9", "system")
-BR0 = DesiredBridge("u", "br0", "system", ())
+BR0 = DesiredBridge("u", "br0", "system", (DesiredPort("u", "eth9", PortVlan(), (ETH9,)),))
 
 
 def error(failed: Failure | None, subject: tuple[str, str] = ("system", "eth9")) -> str:
     actual = Actual({"system": ActualDatapath("ovs-system", {})})
-    return interface_error(ETH9, BR0, actual, {subject: failed} if failed else {})
+    return interface_errors(BR0, actual, {subject: failed} if failed else {}).get("eth9", "")
 
 
 def test_missing_device_could_not_be_opened() -> None:
@@ -32,10 +35,10 @@ def test_missing_kernel_module_is_named_with_its_remedy() -> None:
 
 
 def test_unknown_type_of_datapath_is_named() -> None:
-    bridge = DesiredBridge("u", "br0", "nonsense", ())
-    assert interface_error(ETH9, bridge, Actual(), {}) == (
-        "could not create bridge br0: unknown datapath type nonsense"
-    )
+    bridge = replace(BR0, datapath_type="nonsense")
+    assert interface_errors(bridge, Actual(), {}) == {
+        "eth9": "could not create bridge br0: unknown datapath type nonsense"
+    }
 
 
 def test_working_port_has_its_number_and_no_error() -> None:
