@@ -28,6 +28,9 @@ class TablesOnDemand(Mapping[str, TableSchema]):
             self._read[name] = table if is_root or self._any_root else as_root(table)
         return self._read[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._json
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._json)
 

@@ -13,7 +13,7 @@ import errno
 import os
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rpc.address import ActiveAddress, PassiveAddress, TcpListenAddress, UnixAddress
 from rpc.connecting import accept, connect, event_of, wait
@@ -79,9 +79,19 @@ class Connection:
     ) -> None:
         self.close()
 
-    def call(self, method: str, params: Sequence[Encodable], deadline: float | None = None) -> Json:
-        """The result of a request. RemoteError, ConnectionLost, Timeout."""
+    def call(
+        self,
+        method: str,
+        params: Sequence[Encodable],
+        deadline: float | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Json:
+        """The result of a request; `meanwhile` is called when it is sent. RemoteError, ConnectionLost,
+        Timeout.
+        """
         id_ = self.send_request(method, params, deadline)
+        if meanwhile:
+            meanwhile()
         reply = self.wait_reply(id_, deadline)
         if reply.error is not None:
             raise RemoteError(method, reply.error)

@@ -1,25 +1,27 @@
 """batch: command lines from standard input over one connection, a JSON answer for each.
 
-Rule: a line is what would follow `ovs-vsctl [OPTION]...`, quoted as in a shell, or a JSON array of its
-words. Each line is a transaction of its own; with --atomic all of them are one. What goes wrong with a line
-is its answer, and the next one is executed. Empty lines and those that begin with # have no answer.
+Rule: each line (vsctl/batch_lines.py) is a transaction of its own; with --atomic all of them are one. What
+goes wrong with a line is its answer, and the next one is executed. Where the next line has come already, a
+commit goes with what that reads, in one exchange, and while the server is at it the line behind is parsed.
 """
 
 from __future__ import annotations
 
 import json
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ovsdb.client.blocking import Client
+from ovsdb.client.transaction import TransactionError
 from ovsdb.errors import OvsdbError
 from rpc.errors import RemoteError
-from rpc.jsonvalue import encode, hurry
-from rpc.structs import Struct
-from vsctl.errors import BadAnswer, CommandError, CommandExit, UsageError
-from vsctl.grammar import Call, command, parse_commands
-from vsctl.run import Outcome, execute, wait_for_switch
+from rpc.jsonvalue import Json, encode, hurry
+from vsctl.batch_lines import Line, Lines
+from vsctl.carrying import Carrier
+from vsctl.errors import BadAnswer, CommandError, CommandExit, TryAgain
+from vsctl.grammar import Call, command
+from vsctl.run import Decision, Outcome, check_names, decide, execute, wait_for_switch
 from vsctl.session import Session
 
 TYPE_CHECKING = False
@@ -30,17 +32,6 @@ FAILED = 1  # exit status: at least one line was not executed
 PEER_FAILED = 65  # exit status: all were, and the switch could not set up an interface
 
 
-_QUOTING = frozenset("\"'\\")
-
-
-class Line(Struct):
-    """A line of the input."""
-
-    number: int  # from 1
-    calls: list[Call]
-    error: str = ""  # why it cannot be read
-
-
 @command("batch", "", alone=True, options_anywhere=True)
 def batch(session: Session, *, atomic: bool = False) -> int:
     """Execute command lines from standard input, and answer each with a line of JSON."""
@@ -48,44 +39,16 @@ def batch(session: Session, *, atomic: bool = False) -> int:
     run = _Batch(session)
     with session.connect(None) as client:
         if atomic:
-            run.all_at_once(client, list(_read(session)))
+            run.all_at_once(client)
         else:
-            for line in _read(session):
-                run.one(client, line)
+            run.one_by_one(client)
         return run.finish(client)
 
 
-def _read(session: Session) -> Iterator[Line]:
-    number = 0
-    while True:
-        session.patience.enter("input")
-        text = sys.stdin.readline()
-        if not text:
-            return
-        number += 1
-        text = text.strip()
-        if text and not text.startswith("#"):
-            yield parse_line(number, text)
-
-
-def parse_line(number: int, text: str) -> Line:
-    """What a line says, or why it says nothing."""
-    try:
-        words = json.loads(text) if text.startswith("[") else _split(text)
-        if not all(isinstance(word, str) for word in words):
-            raise ValueError("a word that is no string")
-        calls = parse_commands(words, [])
-    except (ValueError, RecursionError) as error:
-        return Line(number, [], f"the line cannot be split into words: {error}")
-    except UsageError as error:
-        return Line(number, [], str(error))
-    if any(call.command.alone for call in calls):
-        return Line(number, [], f"'{calls[0].command.name}' cannot be used in a batch")
-    return Line(number, calls)
-
-
-def _split(text: str) -> list[str]:
-    return shlex.split(text) if _QUOTING & set(text) else text.split()  # 2 µs in place of 50
+def _can_be_carried(line: Line) -> bool:
+    """Whether it changes the database, and does nothing beside that: what is not Open vSwitch's may."""
+    commands = [call.command for call in line.calls]
+    return any(each.writes for each in commands) and not any(each.options_anywhere for each in commands)
 
 
 class _Batch:
@@ -97,20 +60,74 @@ class _Batch:
         self._failed = False
         self._committed: list[Outcome] = []  # as far as the switch has to do something
 
-    def one(self, client: Client, line: Line) -> None:
-        """Execute a line, and answer it."""
-        if line.error:
-            self._refuse(line.number, line.error)
-            return
+    def _lines(self, before_waiting: Callable[[], None]) -> Lines:
+        def wait() -> None:
+            before_waiting()
+            sys.stdout.flush()
+            self._session.patience.enter("input")
+
+        source: Any = sys.stdin.buffer
+        return Lines(source.read1, wait)
+
+    def one_by_one(self, client: Client) -> None:
+        """Execute the lines of the input, and answer each."""
+
+        def use_the_time() -> None:
+            sys.stdout.flush()
+            lines.look_ahead()
+
+        carrier = Carrier(client, use_the_time)
+        lines = self._lines(carrier.deliver)
+        for line in lines:
+            self._session.patience.enter("answer")
+            if self._settings.switch_exists and _can_be_carried(line):
+                self._carry(client, carrier, line)
+            else:
+                carrier.deliver()
+                self._one(client, line)
+
+    def _one(self, client: Client, line: Line) -> None:
+        sys.stdout.flush()  # it may have to wait
         try:
-            outcome = self._execute(client, line.calls)
+            outcome = self._execute(client, line.calls) if line.calls else None
         except _FAILURES as error:
             self._refuse(line.number, _text_of(error))
         else:
-            self._accept(line, outcome.outputs, outcome.warnings)
+            if outcome:
+                self._accept(outcome)
+            else:
+                self._refuse(line.number, line.error)
+        sys.stdout.flush()
 
-    def all_at_once(self, client: Client, lines: Sequence[Line]) -> None:
+    def _carry(self, client: Client, carrier: Carrier, line: Line) -> None:
+        """Let the line before be committed with the first that this one reads, and this one with the next."""
+        carrier.carried = False
+        decision: Decision | None = None
+        try:
+            check_names(client, line.calls)
+            decision = decide(client, line.calls, self._settings, carrier.ask)
+        except (*_FAILURES, TransactionError, TryAgain):
+            pass  # which may not be the last word
+        carrier.deliver()  # in case that nothing was read
+        if decision is not None and decision.operations:
+            carrier.load(decision.operations, partial(self._conclude, client, line, decision))
+        elif decision is not None and not carrier.carried:
+            self._accept(decision.outcome)
+        else:
+            self._one(client, line)
+
+    def _conclude(self, client: Client, line: Line, decision: Decision, raw: list[Json]) -> None:
+        try:
+            outcome = decision.conclude(raw)
+        except (TransactionError, TryAgain, BadAnswer):
+            self._one(client, line)  # again, or to be told why not
+        else:
+            self._keep(outcome)
+            self._accept(outcome)
+
+    def all_at_once(self, client: Client) -> None:
         """Execute all lines as one transaction; if one of them fails, none is executed."""
+        lines = list(self._lines(lambda: None))
         wrong = next((line for line in lines if line.error), None)
         if wrong is not None:
             self._refuse_all(lines, wrong.number, wrong.error)
@@ -127,12 +144,12 @@ class _Batch:
             return
         outputs = iter(outcome.outputs)
         for line in lines:
-            self._accept(
-                line, [next(outputs) for _ in line.calls], outcome.warnings if line is lines[-1] else []
-            )
+            warnings = outcome.warnings if line is lines[-1] else []
+            self._accept(Outcome([next(outputs) for _ in line.calls], warnings, 0))
 
     def finish(self, client: Client) -> int:
         """Wait for the switch, once; the exit status."""
+        sys.stdout.flush()
         complaints: list[str] = []
         if self._committed:
             last = self._committed[-1]
@@ -145,11 +162,15 @@ class _Batch:
     def _execute(self, client: Client, calls: Sequence[Call]) -> Outcome:
         outcome = execute(client, calls, self._settings, self._session.patience)
         self._settings = self._settings._replace(switch_exists=True)
-        if outcome.next_cfg is not None:
-            self._committed.append(outcome)
+        self._keep(outcome)
         return outcome
 
-    def _accept(self, line: Line, outputs: Sequence[Any], warnings: Sequence[str]) -> None:
+    def _keep(self, outcome: Outcome) -> None:
+        if outcome.next_cfg is not None:
+            self._committed.append(outcome)
+
+    def _accept(self, outcome: Outcome) -> None:
+        outputs, warnings = outcome.outputs, outcome.warnings
         writer = self._session.writer
         value: Any
         if writer.as_json:
@@ -183,4 +204,3 @@ def _answer(value: dict[str, Any]) -> None:
     except TypeError:  # bytes that are no text, which json escapes
         text = json.dumps(value)
     sys.stdout.write(text + "\n")
-    sys.stdout.flush()

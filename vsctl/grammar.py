@@ -51,7 +51,13 @@ class Call(Struct):
     command: Command
     args: tuple[str, ...]
     options: Mapping[str, str | bool]  # parameter name -> value
-    text: str  # as typed, for messages
+    given: Mapping[str, str | None]  # the options as typed
+
+    @property
+    def text(self) -> str:
+        """As typed, for messages."""
+        options = (k if v is None else f"{k}={v}" for k, v in self.given.items())
+        return format_words([*options, self.command.name, *self.args])
 
 
 TAKES_ALL = "_complete"  # whatever follows this command, "--" too, are its arguments
@@ -117,9 +123,10 @@ OPTIONS = {  # of all commands: whether they take an argument
 
 def find_command(name: str) -> Command | None:
     """The command of that name."""
-    for module, names in MODULES.items():
-        if name in names:
-            __import__(module)
+    if name not in COMMANDS:
+        for module, names in MODULES.items():
+            if name in names:
+                __import__(module)
     return COMMANDS.get(name)
 
 
@@ -172,7 +179,7 @@ def parse_commands(words: Sequence[str], first_options: Sequence[tuple[str, str 
     UsageError.
     """
     if words and words[0] == TAKES_ALL and (found := find_command(words[0])):
-        return [Call(found, tuple(words[1:]), {}, TAKES_ALL)]
+        return [Call(found, tuple(words[1:]), {}, {})]
     groups: list[list[str]] = [[]]
     for word in words:
         if word == "--":
@@ -212,8 +219,7 @@ def _parse_command(words: Sequence[str], before: Iterable[tuple[str, str | None]
         args = tuple(_take_options(found, args, given))
     options = {key[2:].replace("-", "_"): _parse_option(found, key, value) for key, value in given.items()}
     _check_count(found, args)
-    text = format_words([*(k if v is None else f"{k}={v}" for k, v in given.items()), name, *args])
-    return Call(found, args, options, text)
+    return Call(found, args, options, given)
 
 
 def _take_options(found: Command, args: Sequence[str], given: dict[str, str | None]) -> Iterator[str]:

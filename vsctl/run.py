@@ -23,6 +23,7 @@ from vsctl.store import Row, Store, members
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vsctl.output import Output, Report
+    from vsctl.store import Ask
 
 SWITCH = "Open_vSwitch"
 WAIT_MONITOR, SWITCH_MONITOR = "wait-until", "cur_cfg"  # names of monitors
@@ -53,16 +54,74 @@ class Outcome:
         self.would_change: Report | None = None  # with --dry-run
 
 
+class Decision:
+    """What commands would change: `operations`, none if nothing; and what has come of them when they are
+    executed.
+    """
+
+    __slots__ = ("_first_change", "_is_fresh", "_model", "_next_cfg", "guard", "operations", "outcome")
+
+    def __init__(self, model: Model, settings: Settings, outcome: Outcome) -> None:
+        self._model = model
+        self.outcome = outcome
+        self.operations: list[Json] = []
+        self.guard = None if model.dry_run else model.guard
+        self._is_fresh = not settings.switch_exists and model.switch.is_new  # reads or makes it
+        changes = model.store.changes()
+        if not changes.operations:
+            return
+        if model.dry_run:
+            from vsctl.pending import report_of_changes
+
+            outcome.would_change = report_of_changes(model)
+        txn = model.store.verification()
+        self._first_change = len(txn.operations)
+        txn.operations += changes.operations
+        self._next_cfg = -1
+        if settings.wait_for_switch and not model.dry_run:
+            txn.mutate(SWITCH, [], [["next_cfg", "+=", 1]])
+            self._next_cfg = txn.select(SWITCH, [], ["next_cfg"])
+        txn.comment(settings.comment)
+        if model.dry_run:
+            txn.abort()
+        self.operations = txn.operations
+
+    def conclude(self, raw: list[Json]) -> Outcome:
+        """What has come of it, by the results of the operations.
+
+        TransactionError, as Conflict where something has changed since it was read; TryAgain, BadAnswer.
+        """
+        model, outcome = self._model, self.outcome
+        count = len(self.operations) - model.dry_run  # the abort at the end answers with an error
+        try:
+            results = check_results(raw[:count] if model.dry_run else raw)
+        except TransactionError as error:
+            if self._is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
+                raise TryAgain from error  # somebody else has made the row at the same time
+            raise
+        if len(results) < count:
+            raise BadAnswer(f"{len(results)} results of {count} operations")
+        for row, result in zip(model.store.new_rows(), results[self._first_change :], strict=False):
+            row.uuid = uuid_of(result.get("uuid"))
+        if self._next_cfg >= 0:
+            rows = rows_of(results[self._next_cfg], ["next_cfg"])
+            value = rows[0]["next_cfg"] if rows else None
+            if not isinstance(value, int):
+                raise BadAnswer(f"next_cfg is {value!r}")
+            outcome.next_cfg = value
+        outcome.new_interfaces = model.new_interfaces
+        for then in () if model.dry_run else model.on_commit:
+            then()
+        return outcome
+
+
 def execute(client: Client, calls: Sequence[Call], settings: Settings, patience: Patience) -> Outcome:
     """Execute commands and commit what they change.
 
     CommandError, CommandExit, BadAnswer; and what the client raises.
     """
     patience.enter("answer")
-    for call in calls:
-        if call.command.check is not None:
-            with _naming(call):
-                call.command.check(client.schema, call)
+    check_names(client, calls)
     monitored: frozenset[str] = frozenset()
     while True:
         try:
@@ -87,7 +146,24 @@ def execute(client: Client, calls: Sequence[Call], settings: Settings, patience:
 
 
 def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outcome:
-    model = Model(Store(client))
+    decision = decide(client, calls, settings)
+    return decision.conclude(_transact(client, decision)) if decision.operations else decision.outcome
+
+
+def check_names(client: Client, calls: Sequence[Call]) -> None:
+    """Look at the names of tables and columns before any command is executed. CommandError."""
+    for call in calls:
+        if call.command.check is not None:
+            with _naming(call):
+                call.command.check(client.schema, call)
+
+
+def decide(client: Client, calls: Sequence[Call], settings: Settings, ask: Ask | None = None) -> Decision:
+    """Execute commands as far as to what they would change. `ask` as of Store.
+
+    CommandError, CommandExit, BadAnswer, TryAgain, TransactionError; and what the client raises.
+    """
+    model = Model(Store(client, ask))
     model.dry_run, model.remote, model.tls = settings.dry_run, settings.remote, settings.tls
     if not settings.switch_exists and any(call.command.writes for call in calls):
         model.store.expect(SWITCH)
@@ -98,9 +174,7 @@ def _attempt(client: Client, calls: Sequence[Call], settings: Settings) -> Outco
             outputs.append(call.command.function(model, *call.args, **call.options))
     model.symbols.require_defined()
     _warn_of_unused_names(model)
-    outcome = Outcome(outputs, model.warnings, model.status)
-    _commit(client, model, settings, outcome)
-    return outcome
+    return Decision(model, settings, Outcome(outputs, model.warnings, model.status))
 
 
 class _naming:  # noqa: N801  # contextlib's would take a tenth of the time of a simple command
@@ -128,59 +202,17 @@ def _warn_of_unused_names(model: Model) -> None:
             )
 
 
-def _commit(client: Client, model: Model, settings: Settings, outcome: Outcome) -> None:
-    store, dry_run = model.store, model.dry_run
-    is_fresh = not settings.switch_exists and model.switch.is_new  # reads or makes it
-    changes = store.changes()
-    if not changes.operations:
-        return
-    if dry_run:
-        from vsctl.pending import report_of_changes
-
-        outcome.would_change = report_of_changes(model)
-    txn = store.verification()
-    first_change = len(txn.operations)
-    txn.operations += changes.operations
-    next_cfg = -1
-    if settings.wait_for_switch and not dry_run:
-        txn.mutate(SWITCH, [], [["next_cfg", "+=", 1]])
-        next_cfg = txn.select(SWITCH, [], ["next_cfg"])
-    txn.comment(settings.comment)
-    if dry_run:
-        txn.abort()
-    raw = _transact(client, model, txn.operations)
-    count = len(txn.operations) - dry_run  # the abort at the end answers with an error
-    try:
-        results = check_results(raw[:count] if dry_run else raw)
-    except TransactionError as error:
-        if is_fresh and error.tag == "constraint violation" and SWITCH in error.details:
-            raise TryAgain from error  # somebody else has made the row at the same time
-        raise
-    if len(results) < count:
-        raise BadAnswer(f"{len(results)} results of {count} operations")
-    for row, result in zip(store.new_rows(), results[first_change:], strict=False):
-        row.uuid = uuid_of(result.get("uuid"))
-    if next_cfg >= 0:
-        rows = rows_of(results[next_cfg], ["next_cfg"])
-        value = rows[0]["next_cfg"] if rows else None
-        if not isinstance(value, int):
-            raise BadAnswer(f"next_cfg is {value!r}")
-        outcome.next_cfg = value
-    outcome.new_interfaces = model.new_interfaces
-    for then in () if dry_run else model.on_commit:
-        then()
-
-
-def _transact(client: Client, model: Model, operations: list[Json]) -> list[Json]:
+def _transact(client: Client, decision: Decision) -> list[Json]:
     """Execute a transaction, under guard if it is to be; what is known not to be made needs none."""
-    if model.guard is None or model.dry_run:
-        return client.transact(operations)
-    model.guard.start()
-    raw = client.transact(operations)
+    guard = decision.guard
+    if guard is None:
+        return client.transact(decision.operations)
+    guard.start()
+    raw = client.transact(decision.operations)
     try:
         check_results(raw)
     except TransactionError:
-        model.guard.call_off()
+        guard.call_off()
         raise
     return raw
 

@@ -19,6 +19,17 @@ from rpc.structs import Struct
 from vsctl.answers import ask, rows_of, uuid_of
 from vsctl.errors import TryAgain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Ask(Protocol):
+        """Reads; what will be `verified` at the commit may be answered with what is not certain."""
+
+        def __call__(self, request: Transaction, *, verified: bool) -> list[dict[str, Json]]:
+            """The results of all operations, as of vsctl.answers.ask()."""
+
+
 FEW = 64  # rows are read one by one up to this many, beyond it all rows of the table are
 
 
@@ -133,8 +144,10 @@ def map_of(pairs: dict[str, str]) -> Json:
 class Store:
     """What one attempt to execute the commands knows and wants."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, ask: Ask | None = None) -> None:
+        """`ask` in place of plain requests to `client`."""
         self.client = client
+        self._request = ask
         self._rows: dict[str, dict[str, Row]] = {}  # table -> uuid -> row
         self._hidden: set[tuple[str, str]] = set()
         self._deleted: list[Row] = []
@@ -207,7 +220,7 @@ class Store:
         request = Transaction()
         for row in missing:
             request.select(row.table, by_uuid(row.uuid), columns)
-        for row, result in zip(missing, ask(self.client, request), strict=False):
+        for row, result in zip(missing, self._results(request, verify=True), strict=False):
             answer = rows_of(result, columns)
             if not answer:
                 raise TryAgain
@@ -220,22 +233,27 @@ class Store:
         key = _query_key(table, where, columns)
         if key not in self._asked:
             if key not in self._foreseen:
-                self._exchange(key, (table, where, columns))
+                self._exchange(key, (table, where, columns), verify=verify)
+            elif self._request:  # perhaps it came with what is verified
+                verify = True
             contents = self._foreseen.pop(key)
             self._asked[key] = [self._learn(table, content) for content in contents]
             if verify:
                 self._seen.append(Seen(table, where, columns, contents))
         return list(self._asked[key])
 
-    def _exchange(self, key: str, query: tuple[str, Where, list[str]]) -> None:
+    def _exchange(self, key: str, query: tuple[str, Where, list[str]], *, verify: bool) -> None:
         """Ask for that, and in the same request for what is expected."""
         queries = {key: query, **self._expected}
         self._expected.clear()
         request = Transaction()
         for table, where, columns in queries.values():
             request.select(table, where, columns)
-        for each, result in zip(queries, ask(self.client, request), strict=False):
+        for each, result in zip(queries, self._results(request, verify=verify), strict=False):
             self._foreseen[each] = rows_of(result, queries[each][2])
+
+    def _results(self, request: Transaction, *, verify: bool) -> list[dict[str, Json]]:
+        return self._request(request, verified=verify) if self._request else ask(self.client, request)
 
     def _learn(self, table: str, content: dict[str, Json]) -> Row:
         row = self.row(table, uuid_of(content["_uuid"]))

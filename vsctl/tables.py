@@ -197,7 +197,8 @@ def check_conditions(first: int) -> Callable[[Schema, Call], None]:
 def _checked_table(schema: Schema, call: Call) -> Table:
     table = Table.named(schema, call.args[0])
     columns = call.options.get("columns")
-    table.columns(columns if isinstance(columns, str) else None)
+    if isinstance(columns, str):
+        table.columns(columns)
     return table
 
 

@@ -7,7 +7,7 @@ needs trio.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from rpc.address import ActiveAddress, PassiveAddress
@@ -55,9 +55,10 @@ class Client:
 
         return read_as_needed(self._connection.call("get_schema", [self.database], self._deadline))
 
-    def transact(self, operations: Sequence[Json]) -> list[Json]:
-        """Execute a transaction; the results, for check_results()."""
-        result = self._connection.call("transact", [self.database, *operations], self._deadline)
+    def transact(self, operations: Sequence[Json], meanwhile: Callable[[], None] | None = None) -> list[Json]:
+        """Execute a transaction; the results, for check_results(). `meanwhile` is called before they come."""
+        params = [self.database, *operations]
+        result = self._connection.call("transact", params, self._deadline, meanwhile)
         if not isinstance(result, list):
             raise RemoteError("transact", result)
         return result

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ovsdb.client.blocking import Client
 from rpc.errors import ConnectError
-from vsctl.batch import parse_line
+from vsctl.batch_lines import parse_line
 from vsctl.completing import candidates
 from vsctl.options import GLOBAL, LOCAL
 
