@@ -296,6 +296,11 @@ class LinkMonitor:
 
 
 def _changed_names(messages: Iterable[message.Message]) -> Iterable[str]:
+    """Read the names alone: a device that comes is reported four times, and then asked for."""
     for notification in messages:
         if notification.type in (_RTM_NEWLINK, _RTM_DELLINK):
-            yield parse_link(notification.payload).name
+            body = notification.payload
+            for kind, start, stop in attrs.attributes(body, _IFINFO.size):
+                if kind == _IFLA_IFNAME:
+                    yield body[start:stop].split(b"\0", 1)[0].decode("utf-8", "replace")
+                    break

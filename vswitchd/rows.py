@@ -60,6 +60,10 @@ CONFIGURATION: dict[str, frozenset[str]] = {
 }
 
 
+# Plain classes first: to ask an abstract one takes 1 us, and a port has twenty columns.
+_ATOMS, _SETS, _MAPS = (str, int, float), (frozenset, Set), (dict, Mapping)
+
+
 def text(row: Row, column: str) -> str:
     """Return a string column, or the first of an optional one; "" where it is empty."""
     value = _first(row, column)
@@ -79,7 +83,9 @@ def flag(row: Row, column: str) -> bool:
 
 def _first(row: Row, column: str) -> object:
     value = row.get(column)
-    if isinstance(value, Set):
+    if isinstance(value, _ATOMS):
+        return value
+    if isinstance(value, _SETS):
         return next(iter(value), None)
     return value
 
@@ -89,7 +95,7 @@ def texts(row: Row, column: str) -> tuple[str, ...]:
     value = row.get(column)
     if isinstance(value, str):
         return (value,)
-    return tuple(sorted(v for v in value if isinstance(v, str))) if isinstance(value, Set) else ()
+    return tuple(sorted(v for v in value if isinstance(v, str))) if isinstance(value, _SETS) else ()
 
 
 def integers(row: Row, column: str) -> frozenset[int]:
@@ -97,13 +103,13 @@ def integers(row: Row, column: str) -> frozenset[int]:
     value = row.get(column)
     if isinstance(value, int):
         return frozenset((value,))
-    return frozenset(v for v in value if isinstance(v, int)) if isinstance(value, Set) else frozenset()
+    return frozenset(v for v in value if isinstance(v, int)) if isinstance(value, _SETS) else frozenset()
 
 
 def options(row: Row, column: str) -> dict[str, str]:
     """Return a map of strings to strings."""
     value = row.get(column)
-    return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, _MAPS) else {}
 
 
 def number_option(settings: Mapping[str, str], name: str, default: int, low: int = 0) -> int:

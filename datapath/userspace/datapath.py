@@ -75,12 +75,11 @@ class UserspaceDatapath:
         """Attach a device, or make one and attach it."""
         number = self._numbers.choose(spec)
         port = _open_port(spec, number)
-
-        def attach() -> None:
-            self._forwarder.attach(port)
-            self._loop.watch(port)
-
-        self._call(attach)
+        try:
+            self._loop.watch(port, lambda: self._forwarder.attach(port))
+        except OSError as error:
+            port.close()
+            raise DatapathError(error.errno or errno.EIO, f"add port {spec.name}") from error
         self._ports[number] = port
         self._numbers.take(number, spec.name)
         return port.vport

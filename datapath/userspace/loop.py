@@ -75,10 +75,18 @@ class Loop:
         if self._done != self._sent:
             self.call(lambda: None)
 
-    def watch(self, port: Port) -> None:
-        """Serve a port from now on. To be called in the thread."""
-        self._ports[port.descriptor] = port
+    def watch(self, port: Port, attach: Callable[[], None]) -> None:
+        """Run a function, which raises nothing, in the thread, and serve a port from then on. Raises OSError.
+
+        It waits for nothing: a thousand ports would wait for a thousand round trips.
+        """
         self._epoll.register(port.descriptor, select.EPOLLIN)
+
+        def begin() -> None:
+            attach()
+            self._ports[port.descriptor] = port
+
+        self.post(begin)
 
     def unwatch(self, port: Port) -> None:
         """Serve a port no longer. To be called in the thread."""
