@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -20,8 +19,11 @@ from appctl.version import VERSION, format_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
     from typing import Any, NoReturn
+else:
+    import _signal as signal  # as in programs
 
 
 class CliError(Exception):

@@ -7,8 +7,6 @@ read. `to_wire` makes the <error> object of RFC 7047, section 3.1.
 
 from __future__ import annotations
 
-import json
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
@@ -31,7 +29,8 @@ class OvsdbError(Exception):
         """The JSON at fault as text, with sorted members, or None."""
         if self._syntax is _MISSING:
             return None
-        # Not orjson, which has no integers beyond 64 bits: they may be what is wrong.
+        import json  # not orjson, which has no integers beyond 64 bits: they may be what is wrong
+
         try:
             return json.dumps(self._syntax, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         except RecursionError:

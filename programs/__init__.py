@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 import gc
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
+else:
+    import _signal as signal  # which signal makes enums of: a thirtieth of a call of a tool
 
 
 def ovs_appctl() -> NoReturn:

@@ -2,18 +2,19 @@
 
 Rule: values that may hold `orjson.Fragment` (bytes encoded before, shared between receivers) are
 `Encodable`; values that came from the wire are `Json` and hold only what JSON has. What is JSON, orjson
-decides. Until a program says that it stays (hurry()), the standard library reads and writes what is short
-and means the same to both: it is loaded in a tenth of the time, and a call of a tool exchanges little.
+decides. Until a program says that it stays (hurry()), what the standard library's json is made of reads and
+writes what is short and means the same to both: a call of a tool exchanges little, and would take longer to
+load orjson, or the patterns of json.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import json
     from typing import Any, NoReturn
 
     import orjson
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     Encodable = (
         None | bool | int | float | str | orjson.Fragment | Sequence["Encodable"] | Mapping[str, "Encodable"]
     )
-DecodeError = json.JSONDecodeError  # orjson's is one too
+# As orjson raises it. json, whose it is, is not loaded for those that meet none.
+DecodeError: type[json.JSONDecodeError] = ValueError  # type: ignore[assignment]
 
 SHORT = 1 << 18  # bytes; reading more takes longer than loading orjson, 5 ms
 LONG_NUMBER = re.compile("[0-9]{19}")  # may be an integer beyond 64 bits
@@ -70,19 +72,23 @@ def encode(value: Encodable) -> bytes:
 
 def _decode_short(raw: bytes) -> Json:
     """What orjson would read too, and the same; else None."""
-    if b"\\u" in raw:  # perhaps half of a character
+    if _scan is None or b"\\u" in raw:  # perhaps half of a character
         return None
     try:
-        value: Json = _DECODER.decode(raw.decode())
-    except (ValueError, RecursionError):
+        text = raw.decode().strip(" \t\n\r")
+        value, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    return value
+    found: Json = value
+    return found if end == len(text) else None
 
 
 def _encode_short(value: Encodable) -> bytes:
     """What orjson would write, perhaps with numbers in another form; else nothing."""
+    if _write is None:
+        return b""
     try:
-        text = _ENCODER.encode(value)
+        text = "".join(_write(value, 0))
         return b"" if LONG_NUMBER.search(text) else text.encode()
     except (TypeError, ValueError, RecursionError):
         return b""
@@ -105,8 +111,32 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-_DECODER = json.JSONDecoder(parse_int=_short_integer, parse_float=_finite, parse_constant=_refuse)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
+def _refuse_value(value: object) -> NoReturn:
+    raise TypeError(value)
+
+
+class _Reading:
+    """What json's reader in C is told: how numbers are read, and that nothing else is special."""
+
+    def __init__(self) -> None:
+        self.strict = True
+        self.object_hook = None
+        self.object_pairs_hook = None
+        self.parse_int = _short_integer
+        self.parse_float = _finite
+        self.parse_constant = _refuse
+
+
+_scan: Any = None
+_write: Any = None
+try:
+    from _json import encode_basestring, make_encoder, make_scanner
+except ImportError:  # an interpreter without them
+    pass
+else:
+    _scan = make_scanner(_Reading())  # type: ignore[arg-type]  # which takes any that says the same
+    # No marks of what was seen, no indentation; separators; keys are not sorted and none is left out; finite.
+    _write = make_encoder(None, _refuse_value, encode_basestring, None, ":", ",", False, False, False)
 
 
 def _encode_deep(value: Encodable) -> bytes:

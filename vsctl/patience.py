@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -19,7 +18,10 @@ from vsctl.errors import DeadlinePassed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
+else:
+    import _signal as signal  # as in programs
 
 NOTICE_AFTER = 3.0  # seconds of waiting
 NOTICE_AGAIN = 60.0  # seconds between later notices

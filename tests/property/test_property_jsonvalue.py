@@ -1,4 +1,4 @@
-"""Short JSON is read and written by the standard library exactly as orjson would."""
+"""Short JSON is read and written by parts of the standard library exactly as orjson would."""
 
 import math
 
@@ -87,3 +87,13 @@ def test_most_messages_are_read_and_written_at_once() -> None:
         "params": ["Open_vSwitch", {"op": "select", "where": [["a", "==", 1.5]]}],
     }
     assert jsonvalue._decode_short(jsonvalue._encode_short(message)) == message
+
+
+def test_where_the_interpreter_has_no_reader_in_c_orjson_reads_and_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("_scan", "_write", "_orjson"):
+        monkeypatch.setattr(jsonvalue, name, None)
+    assert jsonvalue._decode_short(b"[1]") is None
+    assert jsonvalue._encode_short([1]) == b""
+    assert jsonvalue.decode(jsonvalue.encode([1])) == [1]

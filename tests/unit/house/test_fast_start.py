@@ -24,9 +24,9 @@ EVERY = {  # re is loaded by what pip makes of a console script, and brings enum
         "reprlib",
         "itertools",
     ),
-    *("atexit", "contextlib", "errno", "gc", "signal", "__future__"),
+    *("atexit", "contextlib", "errno", "gc", "__future__"),
 }
-CLIENT = EVERY | {"json", "select"}
+CLIENT = EVERY | {"select"}
 CALLS: dict[str, tuple[str, set[str]]] = {
     "ovs-vsctl list-br": ("vsctl.cli, vsctl.bridges", CLIENT),
     "ovs-vsctl add-port": ("vsctl.cli, vsctl.ports, appctl.syslog", CLIENT),
