@@ -65,8 +65,7 @@ def is_gratuitous_arp(walk: Walk) -> bool:
 def lock_arp(walk: Walk, port: SwitchPort, frame: Classified) -> None:
     """Note a gratuitous ARP at a port that is no bond: for a while bonds take the like of it for no move."""
     if is_gratuitous_arp(walk):
-        walk.by_source = True
-        walk.effects.append(ArpLocked(port.bridge, frame.vlan, walk.key.eth_src))
+        walk.effects.append(ArpLocked(port.bridge, frame.vlan))
 
 
 def leave(walk: Walk, port: SwitchPort, tags: Tags, snaplen: int, may_return: bool) -> None:

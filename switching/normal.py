@@ -92,7 +92,7 @@ def _admitted(walk: Walk, bridge: SwitchBridge, port: SwitchPort, tags: Tags) ->
 
 def _learn(walk: Walk, bridge: SwitchBridge, port: SwitchPort, frame: Classified, key: FlowKey) -> None:
     if not key.eth_src & ETH_GROUP:
-        walk.effects.append(Learned(bridge.name, frame.vlan, key.eth_src, port.name))
+        walk.effects.append(Learned(bridge.name, frame.vlan, port.name))
         if walk.report is not None:
             station = f"{key.eth_src.to_bytes(6, 'big').hex(':')} in VLAN {frame.vlan}"
             if walk.state.tables[bridge.name].lookup(frame.vlan, key.eth_src) != port.name:

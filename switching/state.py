@@ -18,20 +18,18 @@ ARP_LOCK = 5.0  # seconds
 
 
 class Learned(NamedTuple):
-    """An effect: this source was heard of behind this port."""
+    """An effect: the packet's source was heard of behind this port."""
 
     bridge: str
     vlan: int
-    mac: int
     port: str
 
 
 class ArpLocked(NamedTuple):
-    """An effect: a station that is behind no bond said by a gratuitous ARP where it is."""
+    """An effect: the source, which is behind no bond, said by a gratuitous ARP where it is."""
 
     bridge: str
     vlan: int
-    mac: int
 
 
 class GroupJoined(NamedTuple):
@@ -74,17 +72,20 @@ class State:
     arp_locks: dict[Place, float] = field(default_factory=dict)  # until when bonds wait (switching.bonding)
 
 
-def carry_out(state: State, effects: Iterable[Effect], heard: float) -> list[Hashable]:
-    """Learn what packets taught at the time `heard`; return the places that answer differently now."""
+def carry_out(state: State, effects: Iterable[Effect], source: int, heard: float) -> list[Hashable]:
+    """Learn what packets of a source taught at the time `heard`; return the places that answer differently.
+
+    That effects do not name the source themselves lets flows from many sources share a decision.
+    """
     changed: list[Hashable] = []
     for effect in effects:
         if isinstance(effect, Learned):
-            bridge, vlan, mac, port = effect
+            bridge, vlan, port = effect
             table = state.tables.get(bridge)
             if table is not None:
-                changed += table.learn(vlan, mac, port, heard)
+                changed += table.learn(vlan, source, port, heard)
         elif isinstance(effect, ArpLocked):
-            changed += _lock(state, Place(effect.bridge, effect.vlan, effect.mac), heard + ARP_LOCK)
+            changed += _lock(state, Place(effect.bridge, effect.vlan, source), heard + ARP_LOCK)
         else:
             changed += _snoop(state, effect, heard)
     return changed

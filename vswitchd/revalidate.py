@@ -51,7 +51,8 @@ def adopt(forwarding: Forwarding, flows: Iterable[Flow], now: float) -> list[Ope
         for flow in found
     ]
     for when, flow in sorted(heard, key=lambda pair: pair[0]):
-        carry_out(forwarding.state, xlate(flow.key, forwarding.switch, forwarding.state).effects, when)
+        effects = xlate(flow.key, forwarding.switch, forwarding.state).effects
+        carry_out(forwarding.state, effects, flow.key.eth_src, when)
     expire(forwarding.state, now)
     operations: list[Operation] = []
     for flow in found:
@@ -75,4 +76,6 @@ def _take_stats(forwarding: Forwarding, record: Record, stats: FlowStats) -> lis
     if packets <= 0:
         return []
     count(forwarding, record.decision, packets, octets)
-    return carry_out(forwarding.state, record.decision.effects, stats.used) if stats.used is not None else []
+    if stats.used is None:
+        return []
+    return carry_out(forwarding.state, record.decision.effects, record.key.eth_src, stats.used)

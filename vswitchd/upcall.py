@@ -41,7 +41,7 @@ def _handle_miss(
         _install(forwarding, upcall, decision, now, operations)
     if decision.actions:
         operations.append(Execute(upcall.packet, key, decision.actions, upcall.wire_key, upcall.hash))
-    return carry_out(forwarding.state, decision.effects, now)
+    return carry_out(forwarding.state, decision.effects, key.eth_src, now)
 
 
 def _install(

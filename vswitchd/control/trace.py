@@ -63,7 +63,7 @@ def _trace(reconciler: Reconciler, args: list[str]) -> str:
     decision = xlate(packet.key, forwarding.switch, forwarding.state, report, packet.port, frame or b"")
     text = _format(reconciler, packet, decision, report, named="--names" in args)
     if generate or frame is not None:
-        changed = carry_out(forwarding.state, decision.effects, time.monotonic())
+        changed = carry_out(forwarding.state, decision.effects, packet.key.eth_src, time.monotonic())
         tell_changed(reconciler, packet.target, changed)
     return text
 

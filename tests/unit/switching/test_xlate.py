@@ -40,7 +40,7 @@ def test_known_destination_goes_there() -> None:
     decision = decide(switch(port(1), port(2), port(3)), known={B: "p3"})
     assert decision.actions == (Output(3),)
     assert decision.places == (Place("br0", 0, B),)
-    assert decision.effects == (Learned("br0", 0, A, "p1"),)
+    assert decision.effects == (Learned("br0", 0, "p1"),)
 
 
 def test_destination_behind_the_input_port_is_dropped() -> None:
