@@ -5,7 +5,6 @@ Rule: reads argv, prints, exits; what is done is in commands.py.
 
 from __future__ import annotations
 
-import signal
 import sys
 
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
@@ -27,6 +26,8 @@ def _usage() -> str:
 def _set_timeout(_: Tool, text: str) -> None:
     if not text.isdigit() or int(text) == 0:
         raise BadUsage(f"value {text} on -t or --timeout is invalid")
+    import signal
+
     signal.alarm(int(text))  # the default action ends the process with SIGALRM
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
 
 from appctl.getopt import VALUE, BadUsage, Option, read, values_of
 from dpctl.errors import DpctlError
+from rpc.structs import Struct
 
-_FORMATS: Final = ("text", "json")
-TABLE: Final = (  # of the program, too
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_FORMATS = ("text", "json")
+TABLE = (  # of the program, too
     Option("-s", "--statistics", text="show, mod-flow, del-flow: print counters"),
     Option("-m", "--more", text="dump-flows, get-flow: print everything, wildcards too"),
     Option("--names", text="print names of ports"),
@@ -23,8 +26,7 @@ TABLE: Final = (  # of the program, too
 )
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct):
     """What the options ask for."""
 
     more: bool = False
