@@ -176,6 +176,14 @@ def integer(least: int) -> Callable[[str], int]:
     return read_integer
 
 
+def leading_integer(text: str) -> int:
+    """The integer that a text begins with, 0 if with none, as the C programs read some: "12x" is 12."""
+    import re
+
+    found = re.match(r"\s*[-+]?[0-9]+", text)
+    return int(found[0]) if found else 0
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """What accepts these words."""
 

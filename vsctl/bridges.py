@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from appctl.getopt import leading_integer
 from vsctl.errors import CommandError, CommandExit
 from vsctl.grammar import command
 from vsctl.model import MAX_VLAN, Bridge, Model
 from vsctl.output import Report, lines, word
 from vsctl.store import Row, map_of
-from vsctl.text import leading_integer
 
 FAKE_ID = "fake-bridge-"  # before the keys of a fake bridge in the external_ids of its port
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from appctl import directories, vlog
@@ -19,12 +19,13 @@ from appctl.getopt import BadUsage
 from appctl.tls_options import tls_settings
 from ovsdb.client.blocking import Client, connect
 from ovsdb.errors import OvsdbError
+from ovsdb.table_options import check_formats
 from rpc.address import AddressError, parse
 from rpc.errors import ConnectError, ConnectionLost, RemoteError
 from rpc.tls_settings import TlsSettings
 from vsctl.errors import BadAnswer, CommandError, CommandExit, DeadlinePassed, UsageError
 from vsctl.grammar import parse_commands
-from vsctl.options import DATA_FORMATS, FORMATS, GLOBAL, LOCAL, PROGRAM, local_options
+from vsctl.options import GLOBAL, LOCAL, PROGRAM, local_options
 from vsctl.patience import DEFAULT_DEADLINE, Patience
 from vsctl.printing import Writer
 from vsctl.run import Outcome, Settings, execute, wait_for_switch
@@ -32,7 +33,7 @@ from vsctl.text import format_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 DATABASE = "Open_vSwitch"
 DEADLINE_PASSED = 124  # exit status: the time of --deadline is over, as timeout(1) has it
@@ -44,7 +45,9 @@ log = vlog.module("vsctl")
 def vsctl(command_line: Line) -> int:
     """Execute the commands; the exit status."""
     options = command_line.values
-    _check(options)
+    check_formats(options)
+    _timeout(options["timeout"])
+    _deadline(options["deadline"])
     if options["no_syslog"]:
         vlog.set_levels("vsctl", vlog.Destination.SYSLOG, vlog.Level.WARN)
     try:
@@ -115,14 +118,6 @@ def _complaint(text: str, hint: str = "") -> CliError:
 
 def _tell(line: str) -> None:
     print(line if line.startswith(" ") else f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
-
-
-def _check(options: Mapping[str, Any]) -> None:
-    for name, kind, known in (("format", "output", FORMATS), ("data", "data", DATA_FORMATS)):
-        if options[name] not in known:
-            raise CliError(f'unknown {kind} format "{options[name]}"')
-    _timeout(options["timeout"])
-    _deadline(options["deadline"])
 
 
 def _timeout(text: str | None) -> int:

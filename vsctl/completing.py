@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from appctl.getopt import FLAG, Option
+from ovsdb import table_options
 from ovsdb.client.blocking import Client
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import TableSchema
@@ -23,10 +24,7 @@ from vsctl.model import Model
 from vsctl.store import Store
 from vsctl.tables import RECORD_NAMES, Table
 
-FORMATS = {
-    "--format": ("table", "list", "html", "csv", "json"),
-    "--data": ("string", "bare", "json"),
-}
+FORMATS = {"--format": table_options.FORMATS, "--data": table_options.DATA_FORMATS}
 SHORT = {"-f": "--format", "-d": "--data", "-t": "--timeout"}
 WORDS = {  # what an argument may be, where neither schema nor database say it
     "MODE": ("standalone", "secure"),

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from appctl.getopt import leading_integer
 from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Bridge, Model
 from vsctl.output import Report, lines
 from vsctl.store import Row, set_of
-from vsctl.text import leading_integer
 
 STREAMS = ("tcp:", "unix:", "ssl:", "ptcp:", "punix:", "pssl:")
 FAIL_MODES = ("standalone", "secure")

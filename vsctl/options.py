@@ -12,6 +12,7 @@ from appctl.getopt import FLAG, VALUE, Given, Option
 from appctl.log_options import log_options
 from appctl.tls_options import TLS_OPTIONS
 from appctl.version import format_version
+from ovsdb.table_options import table_options
 from vsctl import grammar
 
 TYPE_CHECKING = False
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from appctl.command_line import Tool
 
 PROGRAM = "ovs-vsctl"
-FORMATS = ("table", "list", "html", "csv", "json")
-DATA_FORMATS = ("string", "bare", "json")
 SCHEMA_VERSION = "8.3.1"  # of the Open_vSwitch schema that the commands are made for
 
 
@@ -61,33 +60,8 @@ GLOBAL = (
     Option("--no-syslog", text="Do not log what is done to the system log."),
     Option("--leader-only", negative="--no-leader-only", text="Accepted, of no effect."),
     Option("--shuffle-remotes", negative="--no-shuffle-remotes", text="Accepted, of no effect."),
-    Option(
-        "-f",
-        "--format",
-        takes=VALUE,
-        metavar="FORMAT",
-        default="list",
-        text=f"One of {', '.join(FORMATS)}.",
-    ),
-    Option(
-        "-d",
-        "--data",
-        takes=VALUE,
-        metavar="FORMAT",
-        default="string",
-        text=f"One of {', '.join(DATA_FORMATS)}.",
-    ),
-    Option("--no-headings", text="Leave out the headings of tables."),
-    Option("--pretty", text="Print JSON with indentation."),
+    *table_options("list"),
     Option("--plain-json", text="Print JSON with plain lists and objects."),
-    Option("--bare", text="The same as --format=list --data=bare --no-headings."),
-    Option(
-        "--max-column-width",
-        takes=VALUE,
-        metavar="N",
-        default="0",
-        text="Cut cells of tables to N characters.",
-    ),
     *TLS_OPTIONS,
     *log_options(PROGRAM),
     Option("--commands", text="List the commands.", act=_show_commands),

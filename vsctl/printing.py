@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from ovsdb.table_options import is_json, style_of
 from vsctl.output import NewRow, Report
-from vsctl.text import leading_integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Writer:
         self._options = options
         self._plain = options["plain_json"]
         # Whether every output is JSON, also text.
-        self.as_json = (self._plain or options["format"] == "json") and not options["bare"]
+        self.as_json = is_json(options) or (self._plain and not options["bare"])
         self._printer: Printer | None = None
 
     def text(self, output: Output, stream: TextIO) -> str:
@@ -66,18 +66,9 @@ class Writer:
 
     def _table_printer(self) -> Printer:
         if self._printer is None:
-            from ovsdb.table import Printer, Style  # not needed by most commands
+            from ovsdb.table import Printer  # not needed by most commands
 
-            options, bare = self._options, self._options["bare"]
-            self._printer = Printer(
-                Style(
-                    "list" if bare else options["format"],
-                    "bare" if bare else options["data"],
-                    not (bare or options["no_headings"]),
-                    options["pretty"],
-                    leading_integer(options["max_column_width"]),
-                )
-            )
+            self._printer = Printer(style_of(self._options))
         return self._printer
 
     def _resolve(self, value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from appctl.getopt import leading_integer
 from declare.change import Change, inverted, operations
 from declare.columns import UNCONFIRMED
 from ovsdb.client.transaction import TransactionError
@@ -23,7 +24,6 @@ from vsctl.guardian import (
 from vsctl.guardian import start as start_guardian
 from vsctl.model import Guard, Model
 from vsctl.store import map_of
-from vsctl.text import leading_integer
 
 LONGEST = 86400  # seconds
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from appctl.getopt import leading_integer
 from rpc.jsonvalue import Json
 from vsctl.errors import CommandError
 from vsctl.grammar import command
 from vsctl.model import Model
 from vsctl.output import Report, lines
 from vsctl.store import Row, members, set_of
-from vsctl.text import leading_integer
 
 _ZONE = re.compile(r"zone=([0-9]{1,9})")
 

@@ -19,13 +19,15 @@ from ovsdb.cli.client_commands import COMMANDS
 from ovsdb.cli.client_follow import follow, show
 from ovsdb.cli.client_servers import connect, opener, take_server
 from ovsdb.cli.client_session import CommandError, Following, Need, Session, explain
-from ovsdb.table import DATA_FORMATS, FORMATS, Style
+from ovsdb.table_options import check_formats, style_of, table_options
 from rpc.errors import RpcError
 from rpc.tls_settings import TlsSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from ovsdb.table import Style
 
 PROGRAM = "ovsdb-client"
 
@@ -109,28 +111,21 @@ def client(line: Line) -> None:
     !insert, !delete or !modify, to leave such changes out.
     """
     given, words = line.values, line.words
-    format_, data, no_headings = given["format"], given["data"], given["no_headings"]
     daemon = daemon_settings(line, keep_output=True)
     if not words:
         raise CliError("missing command name; use --help for help")
     if words[0] == "help":
         show_help(line.tool)
-    if format_ not in FORMATS:
-        raise CliError(f'unknown output format "{format_}"')
-    if data not in DATA_FORMATS:
-        raise CliError(f'unknown data format "{data}"')
+    check_formats(given)
     if given["timeout"] is not None:
         set_alarm(given["timeout"], "-t")
-    if given["bare"]:
-        format_, data, no_headings = "list", "bare", True
-    style = Style(format_, data, not no_headings, given["pretty"], given["max_column_width"])
     try:
         if daemon.user is not None:
             _become(daemon.user)
             daemon = daemon._replace(user=None)  # once and for all
         run(
             words,
-            style,
+            style_of(given),
             tls_settings(line.given),
             daemon,
             timestamp=given["timestamp"],
@@ -153,25 +148,7 @@ def _become(name: str) -> None:
 
 
 OPTIONS = (
-    Option("-f", "--format", takes=VALUE, default="table", metavar="FORMAT", text=" | ".join(FORMATS)),
-    Option(
-        *("-d", "--data"),
-        takes=VALUE,
-        default="string",
-        metavar="FORMAT",
-        text=f"Of cells: {' | '.join(DATA_FORMATS)}",
-    ),
-    Option("--no-headings", text="Print no row of headings."),
-    Option("--pretty", text="Print JSON with a line for each member."),
-    Option("--bare", text="The same as --format=list --data=bare --no-headings."),
-    Option(
-        "--max-column-width",
-        takes=VALUE,
-        convert=integer(0),
-        default=0,
-        metavar="N",
-        text="Cut wider cells.",
-    ),
+    *table_options("table"),
     Option("--timestamp", text="Print the time before each change that monitor shows."),
     Option("-t", "--timeout", takes=VALUE, metavar="SECS", text="Give up after so long."),
     Option("--force", text="Restore even where the schemas differ."),

@@ -41,6 +41,7 @@ COMMANDS = [
     ["--data=bare", "dump", "Queue"],
     ["--data=json", "dump", "Queue"],
     ["--bare", "dump", "Queue"],
+    *([f"--max-column-width={width}", "dump", "Queue"] for width in ("7", "7x", "x", "-3", "")),
     ["--no-headings", "dump", "Queue"],
     ["dump", "Foo"],
     ["dump", "Queue", "foo"],
