@@ -5,6 +5,7 @@ Rule: one question, one answer; nothing is remembered here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
@@ -16,22 +17,26 @@ from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 
 Address = IPv4Address | IPv6Address
-_RTM_GETROUTE, _RTM_GETNEIGH = 26, 30
+_RTM_GETROUTE, _RTM_NEWNEIGH, _RTM_GETNEIGH = 26, 28, 30
 _RTMSG = Struct("=BBBBBBBBI")  # family, lengths of addresses, tos, table, protocol, scope, type, flags
 _AF_INET, _AF_INET6 = 2, 10
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE, _RTA_MARK = 1, 4, 5, 7, 15, 16
+_RTA_DST, _RTA_SRC, _RTA_IIF, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 2, 3, 4, 5, 7
+_RTA_TABLE, _RTA_MARK, _RTA_ENCAP_TYPE = 15, 16, 21
 _ROUTE: attrs.Policy = {
     _RTA_DST: attrs.raw("to"),
     _RTA_OIF: attrs.u32("oif"),
     _RTA_GATEWAY: attrs.raw("gateway"),
     _RTA_PREFSRC: attrs.raw("source"),
     _RTA_TABLE: attrs.u32("table"),
+    _RTA_ENCAP_TYPE: attrs.u16("encapsulation"),
 }
 _RTN_UNICAST, _RTN_LOCAL = 1, 2
 _TABLES = (254, 255)  # main and local
 _NDMSG = Struct("=BxxxiHBB")  # family, index, state, flags, type
 _NEIGHBOUR: attrs.Policy = {1: attrs.raw("address"), 2: attrs.raw("mac")}
 _NUD_REACHABLE, _NUD_STALE, _NUD_DELAY, _NUD_PROBE, _NUD_PERMANENT = 0x02, 0x04, 0x08, 0x10, 0x80
+_NTF_USE, _NDA_DST = 0x01, 1
+_IPTOS_RT_MASK = 0x1C
 _NUD_USABLE = _NUD_REACHABLE | _NUD_STALE | _NUD_DELAY | _NUD_PROBE | _NUD_PERMANENT
 
 
@@ -95,6 +100,55 @@ class Routes:
         except (KernelRefusal, OSError):
             return None
         return parse_route(answers[0]) if answers else None
+
+    def way(self, to: Address, source: Address | None, tos: int) -> Route | None:
+        """Return the route of packets with a header like this; None unless a device is all there is to it.
+
+        So it is None for broadcasts, and where the route puts a packet into another.
+        """
+        found = self._ask(to, source, tos)
+        return found[1] if found and found[0] == _RTN_UNICAST else None
+
+    def is_taken(self, to: Address, source: Address, tos: int, ifindex: int) -> bool:
+        """Tell whether a packet that comes in by a device is for this host, and may come in there."""
+        found = self._ask(to, source, tos, ifindex)
+        return found is not None and found[0] == _RTN_LOCAL
+
+    def _ask(
+        self, to: Address, source: Address | None, tos: int, arrived: int = 0
+    ) -> tuple[int, Route | None] | None:
+        """Ask for an IPv4 route; return its type, and the route where it leads to a device as it is."""
+        body = _RTMSG.pack(_AF_INET, 32, 32 if source else 0, tos & _IPTOS_RT_MASK, 0, 0, 0, 0, 0)
+        body += attrs.attr(_RTA_DST, to.packed)
+        if source:
+            body += attrs.attr(_RTA_SRC, source.packed)
+        if arrived:
+            body += attrs.attr_u32(_RTA_IIF, arrived)
+        try:
+            answers = self._socket.transact(_RTM_GETROUTE, 0, body)
+        except (KernelRefusal, OSError):
+            return None
+        if not answers:
+            return None
+        values = _values(answers[0])
+        route = None if values.integer("encapsulation", 0) else _route(values)
+        return _RTMSG.unpack_from(answers[0])[7], route
+
+    def neighbour(self, address: Address, ifindex: int) -> Neighbour | None:
+        """Return who has an IPv4 address on a device; None where that is not known."""
+        body = _NDMSG.pack(_AF_INET, ifindex, 0, 0, 0) + attrs.attr(_NDA_DST, address.packed)
+        try:
+            answers = self._socket.transact(_RTM_GETNEIGH, 0, body)
+        except (KernelRefusal, OSError):
+            return None
+        return parse_neighbour(answers[0]) if answers else None
+
+    def use(self, neighbour: Neighbour) -> None:
+        """Have the kernel find out whether an IPv4 neighbour is still there, as if a packet went to it."""
+        body = _NDMSG.pack(_AF_INET, neighbour.ifindex, 0, _NTF_USE, 0)
+        body += attrs.attr(_NDA_DST, neighbour.address.packed)
+        with suppress(KernelRefusal, OSError):
+            self._socket.transact(_RTM_NEWNEIGH, message.NLM_F_ACK, body)
 
 
 def parse_route(body: bytes) -> Route | None:

@@ -32,6 +32,7 @@ from datapath.provider import (
     Vport,
     VportSpec,
 )
+from datapath.userspace.bypass import KIND, Bypass, open_bypass
 from datapath.userspace.forwarder import Forwarder
 from datapath.userspace.loop import Loop
 from datapath.userspace.policer import Policer
@@ -53,6 +54,7 @@ class UserspaceDatapath:
         self._loop = Loop(self._forwarder, f"forward {name}")
         self._ports: dict[int, Port] = {}  # those of the forwarder, which this object alone attaches
         self._numbers = PortNumbers()
+        self._bypass: Bypass | None = None
         self._loop.start()
         try:
             self.add_port(VportSpec(name, "internal", port_no=LOCAL_PORT))
@@ -74,7 +76,7 @@ class UserspaceDatapath:
     def add_port(self, spec: VportSpec) -> Vport:
         """Attach a device, or make one and attach it."""
         number = self._numbers.choose(spec)
-        port = _open_port(spec, number)
+        port = _open_port(spec, number, self._passing() if spec.kind == KIND else None)
         try:
             self._loop.watch(port, lambda: self._forwarder.attach(port))
         except OSError as error:
@@ -83,6 +85,18 @@ class UserspaceDatapath:
         self._ports[number] = port
         self._numbers.take(number, spec.name)
         return port.vport
+
+    def _passing(self) -> Bypass | None:
+        """Return what is needed to pass by the host's stack, opened once."""
+        if self._bypass is None and (bypass := open_bypass(self._forwarder.taps)):
+            self._bypass = bypass
+
+            def use() -> None:
+                self._forwarder.use(bypass)
+                self._loop.listen(bypass.underlay.fileno(), self._forwarder.underlay_changed)
+
+            self._call(use)
+        return self._bypass
 
     def delete_port(self, port_no: int) -> None:
         """Detach a port; its device goes if it was made here."""
@@ -186,15 +200,17 @@ class UserspaceDatapath:
         self._loop.stop()
         for port in self._ports.values():
             port.close()
+        if self._bypass:
+            self._bypass.underlay.close()
         self._upcalls.close()
 
     def _call(self, function: Callable[[], T]) -> T:
         return self._loop.call(function)
 
 
-def _open_port(spec: VportSpec, number: int) -> Port:
+def _open_port(spec: VportSpec, number: int, bypass: Bypass | None) -> Port:
     if spec.kind in TUNNEL_KINDS:
-        return TunnelPort(spec, number)
+        return TunnelPort(spec, number, bypass)
     return PacketPort(spec, number) if spec.kind == "system" else TapPort(spec, number)
 
 

@@ -35,6 +35,7 @@ class Loop:
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wakeup, select.EPOLLIN)
         self._ports: dict[int, Port] = {}  # by descriptor
+        self._functions: dict[int, Callable[[], None]] = {}  # likewise
         self._errors: dict[int, int] = {}  # in a row, by descriptor
         self._sent = self._done = 0  # commands
         self._running = True
@@ -88,6 +89,11 @@ class Loop:
 
         self.post(begin)
 
+    def listen(self, descriptor: int, function: Callable[[], None]) -> None:
+        """Call a function whenever a descriptor is readable. To be called in the thread."""
+        self._functions[descriptor] = function
+        self._epoll.register(descriptor, select.EPOLLIN)
+
     def unwatch(self, port: Port) -> None:
         """Serve a port no longer. To be called in the thread."""
         if self._ports.pop(port.descriptor, None):
@@ -105,6 +111,8 @@ class Loop:
                     self._serve(port)
                 elif descriptor == self._wakeup:
                     self._obey()
+                elif function := self._functions.get(descriptor):
+                    function()
 
     def _obey(self) -> None:
         clear_eventfd(self._wakeup)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
 import socket
 import struct
 from abc import ABC, abstractmethod
@@ -30,6 +31,8 @@ class Port(ABC):
     def __init__(self, vport: Vport, descriptor: int) -> None:
         self.vport = vport
         self.descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
         self.queue: Parts = []  # whole frames to send with the next flush()
         self.rx_packets = self.rx_bytes = self.rx_errors = self.rx_dropped = 0
         self.tx_packets = self.tx_bytes = self.tx_errors = self.tx_dropped = 0
@@ -55,6 +58,10 @@ class Port(ABC):
         self.tx_packets += packets - refused
         self.tx_bytes += length * max(packets - refused, 0) // max(packets, 1)
         self.tx_dropped += refused
+
+    def has_waiting(self) -> bool:
+        """Tell whether frames wait to be received."""
+        return bool(self._poll.poll(0))
 
     @abstractmethod
     def close(self) -> None:

@@ -17,6 +17,7 @@ from datapath.actions import SetTunnel
 from datapath.packet import headers as h
 from datapath.provider import DEFAULT_TUNNEL_PORT, DatapathError, Vport, VportSpec
 from datapath.userspace import syscalls
+from datapath.userspace.bypass import Bypass
 from datapath.userspace.ports import Port, enlarge_buffers
 from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel_header import is_gre
@@ -30,7 +31,7 @@ _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 class TunnelPort(Port):
     """All tunnels of one kind and UDP port."""
 
-    def __init__(self, spec: VportSpec, port_no: int) -> None:
+    def __init__(self, spec: VportSpec, port_no: int, bypass: Bypass | None = None) -> None:
         port = spec.dst_port or DEFAULT_TUNNEL_PORT[spec.kind]
         self._sockets = _open(spec, port)
         self._epoll = select.epoll()
@@ -41,7 +42,7 @@ class TunnelPort(Port):
         self._receivers = [
             (sock.fileno(), TunnelReceiver(spec.kind, port, sock.family)) for sock in self._sockets
         ]
-        self._sender = TunnelSender(spec.kind, port)
+        self._sender = TunnelSender(spec.kind, port, bypass)
 
     def receive(self) -> list[tuple[Memory, list[Merged | Frames]]]:
         """Take waiting frames, with the memory that those are in which are not merged. Raises OSError."""
@@ -53,6 +54,30 @@ class TunnelPort(Port):
         self.rx_errors = sum(receiver.malformed for _, receiver in self._receivers)
         return came
 
+    def accept(self, memory: Memory, packets: list[tuple[int, int]]) -> tuple[Memory, list[Merged | Frames]]:
+        """Take IPv4 packets of GRE that did not come by a socket, likewise; valid until release()."""
+        _, receiver = self._receivers[0]
+        arrivals = receiver.accept(memory, packets)
+        self.rx_errors = sum(receiver.malformed for _, receiver in self._receivers)
+        return receiver.memory, arrivals
+
+    def release(self) -> None:
+        """Forget what was accepted: all of it is sent."""
+        self._receivers[0][1].release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether frames go through the host only because it may have some that were sent before."""
+        return self._sender.is_held
+
+    def caught_up(self) -> None:
+        """Hear that the host has none of them."""
+        self._sender.caught_up()
+
+    def forget_paths(self) -> None:
+        """Ask for the ways to far ends again: something has changed."""
+        self._sender.forget()
+
     def encapsulate(
         self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel, mark: int = 0
     ) -> None:
@@ -61,6 +86,17 @@ class TunnelPort(Port):
             sent = self._sender.send(frame, address, vnet, tunnel, mark)
         except NoRoute:
             self.tx_errors += 1
+        else:
+            self.count_sent(*sent)
+
+    def encapsulate_frames(
+        self, memory: Memory, frames: list[tuple[int, int]], tunnel: SetTunnel, mark: int
+    ) -> None:
+        """Send several, which lie here behind their virtio headers until flush(), likewise."""
+        try:
+            sent = self._sender.send_frames(memory, frames, tunnel, mark)
+        except NoRoute:
+            self.tx_errors += len(frames)
         else:
             self.count_sent(*sent)
 

@@ -19,8 +19,9 @@ from datapath.userspace import syscalls
 from datapath.userspace.batch import SLOT, Receiver
 from datapath.userspace.cache import WINDOW
 from datapath.userspace.coalesce import Run, may_merge
-from datapath.userspace.offload import offload_of
+from datapath.userspace.offload import is_complete, offload_of
 from datapath.userspace.ports import Parts
+from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel_header import FOREIGN, is_gre, parse_header
 
 _SLOTS_RAW, _SLOTS_UDP = 32, 8  # over UDP the kernel puts up to 64 packets into one slot
@@ -29,11 +30,12 @@ _FIXED = 8  # bytes of a header of VXLAN, of Geneve without options, of GRE with
 _BESIDE = 8192  # for the headers of 64 packets in one slot, beside what they carry
 _IP_LEN = 20
 _VARYING = sum((1 << size * 8) - 1 << (_IP_LEN - at - size) * 8 for at, size in ((2, 2), (4, 2), (10, 2)))
-_SAME = (1 << _IP_LEN * 8) - 1 ^ _VARYING  # an IP header without length, identification and checksum
+_SAME = (1 << (_IP_LEN + _FIXED) * 8) - 1 ^ _VARYING << _FIXED * 8  # no length, identification, checksum
 _CMSG = struct.Struct("=Qii")
 _SOCKADDR6 = struct.Struct("=H2s4s16s4x")  # of which struct sockaddr_in fills the first half
 _MAPPED = 0xFFFF << 32  # an IPv4 address on a socket of IPv6: ::ffff:a.b.c.d
 
+Place = tuple[int, int]  # where something begins in memory, and its length
 Outer = tuple[int, int, int, int, int, int]  # family, source, destination, tos, ttl, source port
 
 
@@ -57,9 +59,7 @@ class Frames(NamedTuple):
     """Frames that came through a tunnel one after the other; valid until the next receive()."""
 
     metadata: FlowKey  # the outer header of each
-    frames: list[
-        tuple[int, int]
-    ]  # where each virtio header begins in TunnelReceiver.memory, and its length on
+    frames: list[Place]  # in TunnelReceiver.memory, from the virtio header on
 
 
 class TunnelReceiver:
@@ -72,50 +72,92 @@ class TunnelReceiver:
         self._has_ip = self._is_gre and family == socket.AF_INET  # packets come with their IP header
         slots = _SLOTS_RAW if self._is_gre else _SLOTS_UDP
         self._receiver = Receiver(slots, control=_CONTROL, name=_NAME)
-        self.memory = syscalls.Memory(slots * (SLOT + _BESIDE))
+        self.memory = Memory(2 * slots * (SLOT + _BESIDE))  # of what was received, and of what was accepted
+        self._from = self._receiver.memory
         self._used = 0
         # The last headers seen, where packets with the same ones need no second look: 8 µs a packet, not 10.
         self._known: tuple[Outer, bytes] | None = None
         self._header, self._metadata = 0, NO_FIELDS  # and what they say
-        self._ip: tuple[int, Outer, int] = (
-            0,
-            (0, 0, 0, 0, 0, 0),
-            0,
-        )  # the last IP header, what it says, its length
-        self._beside: tuple[bytes, bytes, Outer, int] = b"", b"", (0, 0, 0, 0, 0, 0), 0  # likewise
+        self._word = 0  # the same headers and the IP header in front as a number, where that is to be had
+        # The last that came beside a message, and what it says.
+        self._beside: tuple[bytes, bytes, Outer, int] = b"", b"", (0, 0, 0, 0, 0, 0), 0
+        self._arrivals: list[Merged | Frames] = []
+        self._open: Frames | None = None  # the last of them, where frames can be added
+        self._run_metadata = NO_FIELDS  # of the packets that are looked at
 
     def receive(self, descriptor: int) -> list[Merged | Frames]:
         """Take waiting packets, unpacked and merged. Raises OSError."""
         lengths = self._receiver.receive(descriptor)
-        arrivals: list[Merged | Frames] = []
-        view, data, starts = self._receiver.memory.view, self._receiver.memory.bytes, self._receiver.starts
-        run: Run | None = None
-        came, metadata = None, NO_FIELDS
         self._used = 0
-        for slot, length in enumerate(lengths):
-            start = starts[slot]
-            outer, skip, size = self._outer(slot, start, length)
+        self._from = self._receiver.memory
+        return self._take(list(zip(self._receiver.starts, lengths, strict=False)))
+
+    def accept(self, memory: Memory, packets: list[Place]) -> list[Merged | Frames]:
+        """Take IPv4 packets that lie in other memory, likewise, beside what was accepted before."""
+        self._from = memory
+        return self._take(packets)
+
+    def release(self) -> None:
+        """Use the memory again for what is accepted next."""
+        self._used = 0
+
+    def _take(self, packets: list[Place]) -> list[Merged | Frames]:
+        self._arrivals, self._open = [], None
+        take = self._take_with_ip if self._has_ip else self._take_beside
+        run = take(packets)
+        if run:
+            self._finish(run)
+        return self._arrivals
+
+    def _take_with_ip(self, packets: list[Place]) -> Run | None:
+        """Take packets that have their IP header; return the run that the last one belongs to."""
+        view, run = self._from.view, None
+        for start, length in packets:
+            if run:
+                if run.accepts(start, length):  # which compares outer headers as well
+                    continue
+                self._finish(run)
+                run = None
+            word = int.from_bytes(view[start : start + _IP_LEN + _FIXED], "big") & _SAME
+            if word == self._word and length >= _IP_LEN + self._header + h.ETH_HEADER_LEN:
+                inner = _IP_LEN + self._header
+            else:
+                skip = (view[start] & 15) * 4
+                inner = self._unpack(self._outer_ip(start), start, length, skip)
+                self._word = word if inner and self._known and skip == _IP_LEN else 0
+            if inner:
+                run = self._begin(start, length, inner, outer=True)
+        return run
+
+    def _take_beside(self, packets: list[Place]) -> Run | None:
+        """Take packets whose IP header came beside them, several of one size in each message; likewise."""
+        run: Run | None = None
+        came: Outer | None = None
+        for slot, (start, length) in enumerate(packets):
+            outer, size = self._outer(slot)
+            size = size or max(length, 1)
             for at in range(start, start + length, size):
                 room = min(size, start + length - at)
                 if run:
                     if outer == came and run.accepts(at, room):
                         continue
-                    self._finish(run, metadata, arrivals)
+                    self._finish(run)
                     run = None
-                inner = self._unpack(outer, at, room, skip)
-                if not inner:
-                    continue
-                if may_merge(data, at + inner):
-                    run, metadata, came = Run(view, at, room, inner, outer=bool(skip)), self._metadata, outer
-                else:
-                    self._keep(at + inner, room - inner, self._metadata, arrivals)
-        if run:
-            self._finish(run, metadata, arrivals)
-        return arrivals
+                if inner := self._unpack(outer, at, room, 0):
+                    run, came = self._begin(at, room, inner, outer=False), outer
+        return run
+
+    def _begin(self, start: int, length: int, inner: int, *, outer: bool) -> Run | None:
+        """Begin a run with a packet, if it is of those that are merged, and keep it else."""
+        self._run_metadata = self._metadata
+        if may_merge(self._from.bytes, start + inner):
+            return Run(self._from.view, start, length, inner, outer=outer)
+        self._keep(start + inner, length - inner)
+        return None
 
     def _unpack(self, outer: Outer, start: int, length: int, skip: int) -> int:
         """Take the headers of a packet off; return where its frame begins, 0 where there is none for us."""
-        memory = self._receiver.memory
+        memory = self._from
         front = bytes(memory.view[start + skip : start + skip + _FIXED])
         known = self._known
         if known is None or known[1] != front or known[0] != outer:
@@ -135,20 +177,15 @@ class TunnelReceiver:
             return 0
         return skip + self._header
 
-    def _outer(self, slot: int, start: int, length: int) -> tuple[Outer, int, int]:
-        """Parse what is outside the tunnel header; return it, its length, the size of each packet here."""
-        if self._has_ip:
-            word = int.from_bytes(self._receiver.memory.view[start : start + _IP_LEN], "big") & _SAME
-            if word != self._ip[0]:
-                self._ip = word, self._outer_ip(start), (word >> _IP_LEN * 8 - 8 & 15) * 4
-            return self._ip[1], self._ip[2], max(length, 1)
+    def _outer(self, slot: int) -> tuple[Outer, int]:
+        """Parse what came beside a message, if it is not the same as last time."""
         name, control = self._receiver.name(slot), self._receiver.control(slot)
         if self._beside[0] != name or self._beside[1] != control:
             self._beside = name, control, *self._outer_beside(name, control)
-        return self._beside[2], 0, self._beside[3] or max(length, 1)
+        return self._beside[2:]
 
     def _outer_ip(self, start: int) -> Outer:
-        _, tos, _, _, _, ttl, _, _, src, dst = h.IPV4.unpack_from(self._receiver.memory.bytes, start)
+        _, tos, _, _, _, ttl, _, _, src, dst = h.IPV4.unpack_from(self._from.bytes, start)
         return socket.AF_INET, src, dst, tos, ttl, 0
 
     def _outer_beside(self, name: bytes, control: bytes) -> tuple[Outer, int]:
@@ -183,14 +220,14 @@ class TunnelReceiver:
         source_port = 0 if self._is_gre else int.from_bytes(port, "big")
         return (family, src, dst, tos, ttl, source_port), size
 
-    def _finish(self, run: Run, metadata: FlowKey, arrivals: list[Merged | Frames]) -> None:
+    def _finish(self, run: Run) -> None:
         """Take what a run has become, with a virtio header in front."""
         start = run.start + run.inner
         merged = run.merged()
         if merged is None:
-            self._keep(start, run.length - run.inner, metadata, arrivals)
+            self._keep(start, run.length - run.inner)
             return
-        received = self._receiver.memory
+        received = self._from
         front = h.VNET.pack(*merged.vnet) + merged.header
         parts = [self.memory.address + self._used, len(front)]
         self.memory.view[self._used : self._used + len(front)] = front
@@ -198,22 +235,24 @@ class TunnelReceiver:
         for payload, size in merged.payloads:
             parts += (received.address + payload, size)
         octets = sum(parts[1::2]) - h.VNET_LEN
-        arrivals.append(Merged(metadata, merged.vnet, received.view[start : start + WINDOW], octets, parts))
+        window = received.view[start : start + WINDOW]
+        self._arrivals.append(Merged(self._run_metadata, merged.vnet, window, octets, parts))
+        self._open = None
 
-    def _keep(self, start: int, length: int, metadata: FlowKey, arrivals: list[Merged | Frames]) -> None:
+    def _keep(self, start: int, length: int) -> None:
         """Copy a frame behind a virtio header, beside the one before where that came by the same tunnel."""
-        frame = self._receiver.memory.view[start : start + length]
-        vnet = offload_of(frame)
+        frame = self._from.view[start : start + length]
+        vnet = h.NO_VNET if is_complete(self._from.bytes, start, length) else offload_of(frame)
         at, view = self._used, self.memory.view
         middle = at + h.VNET_LEN
         end = self._used = middle + length
         view[at:middle] = _NO_OFFLOAD if vnet is h.NO_VNET else h.VNET.pack(*vnet)
         view[middle:end] = frame
-        last = arrivals[-1] if arrivals else None
-        if isinstance(last, Frames) and last.metadata is metadata:
-            last.frames.append((at, end - at))
-        else:
-            arrivals.append(Frames(metadata, [(at, end - at)]))
+        last = self._open
+        if last is None or last.metadata is not self._run_metadata:
+            last = self._open = Frames(self._run_metadata, [])
+            self._arrivals.append(last)
+        last.frames.append((at, end - at))
 
 
 _NO_OFFLOAD = bytes(h.VNET_LEN)

@@ -15,9 +15,12 @@ from datapath.packet import headers as h
 from datapath.packet.flowkey import TUN_CSUM
 from datapath.userspace import syscalls
 from datapath.userspace.batch import Message, Sender
-from datapath.userspace.offload import Cut, Segment, complete, locate, segments
+from datapath.userspace.bypass import Bypass
+from datapath.userspace.offload import Cut, Segment, checksum_left, complete, locate, segments, vnet_at
+from datapath.userspace.outer import OuterFrames, Piece, Way
 from datapath.userspace.ports import Parts
 from datapath.userspace.segmenter import MAX_SEGMENTS, Segmenter
+from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel_header import gre_with_checksum, is_gre, numbered_header
 from datapath.userspace.tunnel_path import Path, Paths, cmsg
 
@@ -25,6 +28,9 @@ _SOURCE_PORTS = 8  # so many flows can be told apart by what balances outer pack
 _MAX_SEGMENTS, _MAX_DATAGRAM = 64, 65507  # of one UDP_SEGMENT message
 _HEADERS = 1 << 16
 _U16 = struct.Struct("=H")
+
+
+Place = tuple[int, int]  # where a frame's virtio header is in memory, and its length on
 
 
 class Sent(NamedTuple):
@@ -38,10 +44,13 @@ class Sent(NamedTuple):
 class TunnelSender:
     """Sends frames into the tunnels of one kind and UDP port."""
 
-    def __init__(self, kind: str, port: int) -> None:
+    def __init__(self, kind: str, port: int, bypass: Bypass | None = None) -> None:
         self._is_gre = is_gre(kind)
         self._sequence = 0
-        self._paths = Paths(kind, port)
+        self._outer = bypass.outer if bypass else None
+        self._behind = True  # the host may have packets that were sent before
+        self.is_held = False  # and that is why a way that passes by it is not taken
+        self._paths = Paths(kind, port, bypass.underlay if bypass else None)
         self._message = Message(2 * _MAX_SEGMENTS)
         self._batch = Sender(_MAX_SEGMENTS, parts=2)
         self._segmenter = _open_segmenter()
@@ -58,7 +67,12 @@ class TunnelSender:
     def send(self, frame: memoryview, address: int, vnet: h.Vnet, tunnel: SetTunnel, mark: int = 0) -> Sent:
         """Send a frame, which lies at this address until flush(), to a tunnel's far end. Raises NoRoute."""
         path = self._paths.find(tunnel, mark)
-        flow = zlib.crc32(frame[26:38]) % _SOURCE_PORTS
+        if path.way and self._outer:
+            if not self._behind:
+                return self._pass(frame, address, vnet, path, path.way, self._outer)
+            self.is_held = True
+        self._behind = True
+        flow = 0 if self._is_gre else zlib.crc32(frame[26:38]) % _SOURCE_PORTS
         if not vnet.gso_type and not path.summed:
             return self._queue(frame, address, vnet, path, flow)
         refused = self.flush()
@@ -69,6 +83,70 @@ class TunnelSender:
         else:
             refused += self._send_udp(parts, path, flow)
         return Sent(len(cut.pieces), sum(len(p.header) + p.length for p in cut.pieces), refused)
+
+    def send_frames(self, memory: Memory, frames: list[Place], tunnel: SetTunnel, mark: int) -> Sent:
+        """Send frames that lie here behind their virtio headers until flush(), in order. Raises NoRoute."""
+        path = self._paths.find(tunnel, mark)
+        packets = octets = refused = at = 0
+        while at < len(frames):
+            done = self._send_plain(path, memory, frames[at:] if at else frames)
+            packets += done
+            octets += sum(length for _, length in frames[at : at + done]) - done * h.VNET_LEN
+            at += done
+            if at < len(frames):
+                start, length = frames[at]
+                frame, vnet = memory.view[start + h.VNET_LEN : start + length], vnet_at(memory.bytes, start)
+                sent = self.send(frame, memory.address + start + h.VNET_LEN, vnet, tunnel, mark)
+                packets, octets, refused = packets + sent[0], octets + sent[1], refused + sent[2]
+                at += 1
+        return Sent(packets, octets, refused)
+
+    def _send_plain(self, path: Path, memory: Memory, frames: list[Place]) -> int:
+        """Send or queue frames until one that takes more than a header in front; count them."""
+        if memory.bytes[frames[0][0] + 1] or path.summed or not path.header:
+            return 0
+        pieces = _plain(path.header, memory, frames)
+        if path.way and self._outer:
+            if not self._behind:
+                return self._outer.put(path.way, memory.view, pieces, path.room + path.header_len)
+            self.is_held = True
+        self._behind = True
+        base = self._headers.address
+        for count, (front, start, length) in enumerate(pieces):
+            at = self._used
+            if at + len(front) > _HEADERS:
+                return count
+            self._used = at + len(front)
+            self._headers.view[at : self._used] = front
+            begin = frames[count][0]
+            flow = 0 if self._is_gre else zlib.crc32(memory.view[begin + 36 : begin + 48]) % _SOURCE_PORTS
+            queued = self._queued.get((id(path), flow))
+            if queued is None:
+                queued = self._queued[id(path), flow] = (path, flow, [])
+            queued[2].extend((base + at, len(front), memory.address + start, length))
+        return len(pieces)
+
+    def caught_up(self) -> None:
+        """Hear that the host has forwarded all that was sent so far."""
+        self._behind = self.is_held = False
+
+    def _pass(
+        self, frame: memoryview, address: int, vnet: h.Vnet, path: Path, way: Way, outer: OuterFrames
+    ) -> Sent:
+        """Put a frame in outer packets that pass by the host; what is to be fragmented does not."""
+        cut = self._cut(frame, address, vnet, path.room)
+        top = path.header
+        pieces = [(top + header, start, length) for header, start, length in cut.pieces]
+        octets = sum([len(front) + length for front, _, length in pieces]) - len(pieces) * len(top)
+        if any(len(front) + length > path.room + len(top) for front, _, length in pieces):
+            self._behind = True
+            return Sent(len(pieces), octets, self._send_raw(self._parts(cut, path), path))
+        placed = outer.put(way, cut.frame, pieces, path.room + len(top))
+        return Sent(len(pieces), octets, len(pieces) - placed)
+
+    def forget(self) -> None:
+        """Ask for the paths again: something has changed."""
+        self._paths.forget()
 
     def _queue(self, frame: memoryview, address: int, vnet: h.Vnet, path: Path, flow: int) -> Sent:
         """Keep a frame for flush()."""
@@ -184,6 +262,22 @@ class TunnelSender:
             parts += (at, len(front), cut.address + piece.start, piece.length)
             at += len(front)
         return parts
+
+
+def _plain(header: bytes, memory: Memory, frames: list[Place]) -> list[Piece]:
+    """Put a header in front of frames, their checksums completed, until one that has to be cut."""
+    data, view = memory.bytes, memory.view
+    pieces: list[Piece] = []
+    for start, length in frames:
+        body = start + h.VNET_LEN
+        if data[start + 1]:
+            break
+        if data[start] & h.VNET_NEEDS_CSUM:
+            at, value = checksum_left(memory, start, length)
+            pieces.append((header + view[body:at] + value, at + 2, start + length - at - 2))
+        else:
+            pieces.append((header, body, length - h.VNET_LEN))
+    return pieces
 
 
 def _open_segmenter() -> Segmenter | None:

@@ -15,8 +15,10 @@ from datapath.actions import SetTunnel
 from datapath.packet import headers as h
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT
 from datapath.userspace import syscalls
+from datapath.userspace.outer import Way
 from datapath.userspace.ports import enlarge_buffers
 from datapath.userspace.tunnel_header import format_header, is_gre
+from datapath.userspace.underlay import Underlay
 
 _MAX_PATHS = 1024
 _LIFE = 5.0  # seconds until a path's MTU is asked for again
@@ -42,13 +44,14 @@ class Path(NamedTuple):
     tunnel: SetTunnel  # kept, so that its id() stays its own
     summed: bool  # the header has a checksum over all that is behind it
     expires: float
+    way: Way | None  # past the host's stack
 
 
 class Paths:
     """The paths of one kind of tunnel and UDP port."""
 
-    def __init__(self, kind: str, port: int) -> None:
-        self._kind, self._port = kind, port
+    def __init__(self, kind: str, port: int, underlay: Underlay | None = None) -> None:
+        self._kind, self._port, self._underlay = kind, port, underlay
         self._paths: dict[int, Path] = {}
         self._sockets: dict[tuple[int, int, bool, bool], socket.socket] = {}
 
@@ -56,6 +59,10 @@ class Paths:
         """Close the sockets that were made here."""
         for sock in self._sockets.values():
             sock.close()
+
+    def forget(self) -> None:
+        """Ask again for each: something has changed."""
+        self._paths.clear()
 
     def find(self, tunnel: SetTunnel, mark: int) -> Path:
         """Return how to reach a far end, as the host's rules for this mark say. Raises NoRoute."""
@@ -87,6 +94,7 @@ class Paths:
             tunnel=tunnel,
             summed=is_gre(self._kind) and bool(tunnel.flags & TUN_CSUM),
             expires=time.monotonic() + _LIFE,
+            way=self._underlay.way(tunnel, header.length) if self._underlay and not mark else None,
         )
 
     def descriptor(self, path: Path, flow: int, fits: bool, summed: bool) -> int:
