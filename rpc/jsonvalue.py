@@ -10,6 +10,7 @@ load orjson, or the patterns of json.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 TYPE_CHECKING = False
@@ -77,7 +78,8 @@ def _decode_short(raw: bytes) -> Json:
     try:
         text = raw.decode().strip(" \t\n\r")
         value, end = _scan(text, 0)
-    except (ValueError, RecursionError, StopIteration):
+    except (ValueError, RecursionError, StopIteration, SystemError):
+        # SystemError: before Python 3.12 the reader finds no error to raise as long as json is not loaded.
         return None
     found: Json = value
     return found if end == len(text) else None
@@ -134,7 +136,10 @@ try:
 except ImportError:  # an interpreter without them
     pass
 else:
-    _scan = make_scanner(_Reading())  # type: ignore[arg-type]  # which takes any that says the same
+    if not hasattr(
+        sys, "gettotalrefcount"
+    ):  # one made for debugging would end the process at that SystemError
+        _scan = make_scanner(_Reading())  # type: ignore[arg-type]  # which takes any that says the same
     # No marks of what was seen, no indentation; separators; keys are not sorted and none is left out; finite.
     _write = make_encoder(None, _refuse_value, encode_basestring, None, ":", ",", False, False, False)
 

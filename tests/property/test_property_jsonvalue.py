@@ -1,6 +1,8 @@
 """Short JSON is read and written by parts of the standard library exactly as orjson would."""
 
 import math
+import subprocess
+import sys
 
 import orjson
 import pytest
@@ -97,3 +99,20 @@ def test_where_the_interpreter_has_no_reader_in_c_orjson_reads_and_writes(
     assert jsonvalue._decode_short(b"[1]") is None
     assert jsonvalue._encode_short([1]) == b""
     assert jsonvalue.decode(jsonvalue.encode([1])) == [1]
+
+
+def test_bad_json_is_an_error_also_where_nobody_has_loaded_json() -> None:
+    code = """
+import sys
+from rpc.framing import Framer, FramingError
+assert "json" not in sys.modules and "orjson" not in sys.modules
+for raw in sys.argv[1:]:
+    try:
+        Framer().feed(raw.encode())
+    except FramingError as error:
+        print(error)
+"""
+    bad = ['{"a":tru}', '{"a" 1}', '{"a":"\\x"}', '{"a":1,}', '{"a":[1,]}', "{1}"]
+    for raw in bad:  # each in an interpreter of its own, as the first loads json
+        done = subprocess.run([sys.executable, "-c", code, raw], capture_output=True, text=True, check=True)
+        assert "at byte" in done.stdout
