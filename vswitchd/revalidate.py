@@ -21,17 +21,20 @@ def sweep(forwarding: Forwarding, dump: Iterable[Flow], started: float, now: flo
     operations: list[Operation] = []
     places: list[Hashable] = []
     seen: set[bytes] = set()
+    oldest = now - forwarding.max_idle
     for flow in dump:
-        record = forwarding.book.get(flow.ufid)
+        ufid, stats = flow.ufid, flow.stats
+        record = forwarding.book.get(ufid)
         if record is None:  # somebody else's
-            if flow.ufid:
-                operations.append(FlowDel(flow.ufid))
+            if ufid:
+                operations.append(FlowDel(ufid))
             continue
-        seen.add(flow.ufid)
-        places += _take_stats(forwarding, record, flow.stats)
-        if now - max(record.installed, flow.stats.used or 0.0) >= forwarding.max_idle:
-            forwarding.book.remove(flow.ufid)
-            operations.append(FlowDel(flow.ufid))
+        seen.add(ufid)
+        if stats.packets != record.stats.packets:
+            places += _take_stats(forwarding, record, stats)
+        if record.installed <= oldest and (stats.used is None or stats.used <= oldest):
+            forwarding.book.remove(ufid)
+            operations.append(FlowDel(ufid))
     for record in forwarding.book:
         if record.ufid not in seen and started - record.installed > _SETTLING:
             forwarding.book.remove(record.ufid)  # refused by the datapath, or deleted by somebody else
