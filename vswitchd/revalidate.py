@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable
 
 from datapath.provider import Flow, FlowDel, FlowPut, FlowStats, Operation
 from switching.state import carry_out, expire
+from switching.twins import Twins
 from switching.xlate import xlate
 from vswitchd.flowbook import Record, flow_id
 from vswitchd.forwarding import Forwarding, count, places_changed
@@ -58,8 +59,9 @@ def adopt(forwarding: Forwarding, flows: Iterable[Flow], now: float) -> list[Ope
         carry_out(forwarding.state, effects, flow.key.eth_src, when)
     expire(forwarding.state, now)
     operations: list[Operation] = []
+    twins = Twins(forwarding.switch, forwarding.state)
     for flow in found:
-        decision = xlate(flow.key, forwarding.switch, forwarding.state)
+        decision = twins.decide(flow.key)
         if decision.is_slow or flow_id(flow.key, decision.mask) != flow.ufid:
             operations.append(FlowDel(flow.ufid))
             continue
