@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Container, Iterable, Mapping
 
-from datapath.provider import Datapath, DatapathError, Provider
+from datapath.provider import Datapath, DatapathError, Provider, Vport
 from vswitchd.linkwatch import LinkWatch
 from vswitchd.plan import (
     DATAPATH_NAMES,
@@ -33,6 +33,7 @@ class Datapaths:
         self._providers = providers
         self.handles: dict[str, Datapath] = {}
         self._never_sought = set(providers)
+        self._ports: dict[str, dict[str, Vport]] = {}  # by type and name, as of the last look, and since done
 
     def observe(self, watch: LinkWatch | None, wanted: Container[str] | None = None) -> Actual:
         """Look at what is there. Datapaths that are there already, from an earlier run, are opened.
@@ -40,7 +41,7 @@ class Datapaths:
         Those that are not open are sought at first and, later, of the `wanted` types (None: of all): it takes
         0.1 ms to be told that the kernel has no module.
         """
-        datapaths = {}
+        self._ports = {}
         for type_, provider in self._providers.items():
             name = DATAPATH_NAMES[type_]
             try:
@@ -51,14 +52,24 @@ class Datapaths:
                     if name in provider.datapaths():
                         self.handles[type_] = provider.open(name)
                 if handle := self.handles.get(type_):
-                    ports = {port.name: port for port in handle.ports()}
-                    datapaths[type_] = ActualDatapath(name, ports, provider.type != "dummy")
+                    self._ports[type_] = _ports_of(handle)
             except DatapathError as error:
                 if error.errno not in (errno.ENODEV, errno.ENOENT):
                     raise
                 self._forget(type_)  # somebody else has deleted it
+        return self.outcome(watch)
+
+    def outcome(self, watch: LinkWatch | None) -> Actual:
+        """Return what is there after an apply() of which nothing failed: what was seen, and was done since.
+
+        Ports are not listed again, which takes the kernel's datapath 25 us for each.
+        """
         if watch is not None:
             watch.refresh()
+        datapaths = {
+            type_: ActualDatapath(DATAPATH_NAMES[type_], ports, self._providers[type_].type != "dummy")
+            for type_, ports in self._ports.items()
+        }
         return Actual(datapaths, dict(watch.links) if watch else {}, frozenset(self._providers))
 
     def apply(self, plan: Iterable[Step], watch: LinkWatch | None) -> dict[Step, Failure]:
@@ -68,6 +79,7 @@ class Datapaths:
         """
         failures: dict[Step, Failure] = {}
         blocked: set[Subject] = set()
+        self._ports = {type_: dict(ports) for type_, ports in self._ports.items()}  # what was returned stays
         for step in plan:
             if subject_of(step) in blocked or (step.type, "") in blocked:
                 continue
@@ -90,14 +102,17 @@ class Datapaths:
     def _carry_out(self, step: Step, watch: LinkWatch | None) -> None:
         match step:
             case CreateDatapath(type_):
-                self.handles[type_] = self._providers[type_].create(DATAPATH_NAMES[type_])
+                handle = self.handles[type_] = self._providers[type_].create(DATAPATH_NAMES[type_])
+                self._ports[type_] = _ports_of(handle)
             case DeleteDatapath(type_):
                 self._providers[type_].delete(DATAPATH_NAMES[type_])
                 self._forget(type_)
             case AddPort(type_, spec):
-                self.handles[type_].add_port(spec)
-            case DeletePort(type_, _, port_no):
+                port = self.handles[type_].add_port(spec)
+                self._ports.setdefault(type_, {})[spec.name] = port
+            case DeletePort(type_, name, port_no):
                 self._delete_port(type_, port_no)
+                self._ports.get(type_, {}).pop(name, None)
             case SetMac(_, name, mac):
                 if watch is not None:
                     watch.changer.set_mac(name, mac)
@@ -113,5 +128,10 @@ class Datapaths:
                 raise
 
     def _forget(self, type_: str) -> None:
+        self._ports.pop(type_, None)
         if handle := self.handles.pop(type_, None):
             handle.close()
+
+
+def _ports_of(handle: Datapath) -> dict[str, Vport]:
+    return {port.name: port for port in handle.ports()}

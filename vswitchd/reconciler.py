@@ -86,8 +86,10 @@ class Reconciler:
             steps = self.retries.ready(planned, self.actual, now)
             if not steps:
                 break
-            self._try(steps, now)
-            self.actual = self.datapaths.observe(self._watch, wanted)
+            failed = self._try(steps, now)
+            self.actual = (
+                self.datapaths.observe(self._watch, wanted) if failed else self.datapaths.outcome(self._watch)
+            )
         self.since = {b.name: self.since.get(b.name, now) for b in self.desired.bridges}
         before = self.numbers
         self.numbers = {
@@ -160,9 +162,11 @@ class Reconciler:
         )
         return writes
 
-    def _try(self, steps: Collection[Step], now: float) -> None:
+    def _try(self, steps: Collection[Step], now: float) -> bool:
+        """Carry out steps; true where some failed."""
         failed = self.datapaths.apply(steps, self._watch)
         self.retries.note(steps, failed, self.actual, now)
+        return bool(failed)
 
     def run(self, type_: str, operations: Collection[Operation]) -> None:
         """Hand operations to a datapath, if it is still there."""

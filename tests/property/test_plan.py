@@ -50,7 +50,9 @@ def test_applied_plan_leaves_nothing_to_plan(history: list[Desired]) -> None:
     for wanted in history:
         steps = plan(wanted, datapaths.observe(None))
         assert datapaths.apply(steps, None) == {}
+        outcome = datapaths.outcome(None)
         actual = datapaths.observe(None)
+        assert outcome == actual
         assert plan(wanted, actual) == ()
         there = {
             type_: {p.name for p in datapath.ports.values() if p.port_no != LOCAL_PORT}
