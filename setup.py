@@ -15,13 +15,31 @@ from typing import Any
 from setuptools import setup
 
 COMPILED = [
+    "appctl/coverage.py",
+    "ovsdb/connection.py",
     "ovsdb/datum.py",
+    "ovsdb/dispatcher.py",
     "ovsdb/errors.py",
+    "ovsdb/figures.py",
+    "ovsdb/history.py",
+    "ovsdb/hosted.py",
+    "ovsdb/interests.py",
     "ovsdb/members.py",
+    "ovsdb/monitor.py",
     "ovsdb/refusals.py",
+    "ovsdb/row_filter.py",
     "ovsdb/schema.py",
+    "ovsdb/session.py",
+    "ovsdb/storage/base.py",
+    "ovsdb/storage/disk.py",
+    "ovsdb/storage/file.py",
+    "ovsdb/storage/reader.py",
+    "ovsdb/storage/record.py",
     "ovsdb/uuids.py",
     "ovsdb/words.py",
+    "rpc/framing.py",
+    "rpc/jsonvalue.py",
+    "rpc/message.py",
     *sorted(glob("ovsdb/engine/[!_]*.py")),
 ]
 

@@ -125,7 +125,8 @@ def _modify(txn: Transaction, schema: Schema, change: Change) -> None:
 def mutations_between(column: ColumnSchema, old: Value, new: Value) -> list[Json]:
     """Mutations (RFC 7047, 5.1) that lead from one set or map to another."""
     type_ = column.type
-    removed, added = delta_between(type_, old, new)
+    delta = delta_between(type_, old, new)
+    removed, added = delta.removed, delta.added
     keys = ColumnType(type_.key, None, 0, None)
     if type_.is_map:
         gone: list[Json] = (
@@ -189,9 +190,9 @@ def _column_lines(column: ColumnSchema, step: Step, names: Names) -> list[tuple[
         return [("+", f"{column.name}: {names.value(type_, new)}")] if shown else []
     if type_.max == 1:
         return [("~", f"{column.name}: {names.value(type_, step.old)} -> {names.value(type_, new)}")]
-    removed, added = delta_between(type_, step.old, new)
+    delta = delta_between(type_, step.old, new)
     out: list[tuple[str, str]] = []
-    for sign, atoms in (("-", removed), ("+", added)):
+    for sign, atoms in (("-", delta.removed), ("+", delta.added)):
         if atoms:
             part = ColumnType(type_.key, type_.value, 0, None)
             value: Value = atoms if type_.is_map else frozenset(atoms)  # type: ignore[assignment]

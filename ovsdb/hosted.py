@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -29,7 +27,7 @@ from ovsdb.errors import OvsdbError, OvsdbSyntaxError
 from ovsdb.figures import Figures
 from ovsdb.history import History
 from ovsdb.interests import Interests
-from ovsdb.monitor import V1, V2, Monitor, Spec, View
+from ovsdb.monitor import V1, V2, Layout, Monitor, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.rbac import ROLES, RoleBased
 from ovsdb.refusals import NotAllowed, NotSupported, OvsdbIoError
@@ -52,7 +50,6 @@ from rpc.jsonvalue import encode
 if TYPE_CHECKING:
     from ovsdb.session import Session
 
-HOLDS_NOTHING = Context()
 CHANGING = frozenset(("insert", "update", "mutate", "delete", "commit"))  # what a relay does not do itself
 COMMITS = coverage.counter("ovsdb_commit")
 WAITS = coverage.counter("ovsdb_wait")
@@ -71,16 +68,27 @@ class ReservedDatabase:
 RESERVED = ReservedDatabase()
 
 
-@dataclass(eq=False, slots=True)
 class Transaction:
     """A "transact" or "convert" request that has no reply yet."""
 
-    database: HostedDatabase
-    session: Session
-    operations: list[Any]
-    request_id: Any
-    started: float  # monotonic seconds
-    schema: Schema | None = None  # that a "convert" wants; it has no operations
+    __slots__ = ("database", "operations", "request_id", "schema", "session", "started")
+
+    def __init__(
+        self,
+        database: HostedDatabase,
+        session: Session,
+        operations: list[Any],
+        request_id: Any,
+        started: float,
+        schema: Schema | None = None,
+    ) -> None:
+        """`started` in monotonic seconds; `schema` is what a "convert" wants, which has no operations."""
+        self.database = database
+        self.session = session
+        self.operations = operations
+        self.request_id = request_id
+        self.started = started
+        self.schema = schema
 
     @property
     def key(self) -> bytes:
@@ -147,7 +155,7 @@ class HostedDatabase:
         self.read_only = False  # for clients: it is a backup
         self.source: Source | None = None  # where transactions of a relay go
         self.logged: set[str] = set()  # tables of which every change is logged
-        self._specs: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
+        self._specs: dict[bytes, Spec] = {}  # that monitors have, by key
         self._updates: dict[tuple[Spec, int], bytes] = {}  # (specification, position) → update to the head
         # The notifications made of them, by (specification, position, method, monitor id): 50 clients of one
         # program ask for the same under the same id.
@@ -461,7 +469,7 @@ class HostedDatabase:
         before, self.history = self.history, History(database.tables, self.storage.head)
         self.history.keep_rows, self.history.keep_bytes = before.keep_rows, before.keep_bytes
         self.schema_fragment = orjson.Fragment(orjson.dumps(database.schema.to_json()))
-        self._specs = WeakValueDictionary()
+        self._specs = {}
         self._updates.clear()
         self.notifications.clear()
         self._changed.clear()
@@ -495,23 +503,31 @@ class HostedDatabase:
         if spec is None:
             request = parse_requests(requests, self.tables, conditional=conditional)
             views = {
-                s.table: View(self.tables[s.table], s, request.conditions[s.table]) for s in request.tables
+                s.table: View(Layout(self.tables[s.table], s), request.conditions[s.table])
+                for s in request.tables
             }
-            spec = self.share(Spec(views, V2 if conditional else V1, spec_key))
-        monitor = Monitor(self, session, method, key, spec)
+            spec = Spec(views, V2 if conditional else V1, spec_key)
+        monitor = Monitor(self, session, method, key, self.follow(spec))
         self.monitors[monitor] = None
-        self.interests.add(spec)
         return monitor
 
-    def share(self, spec: Spec) -> Spec:
-        """The specification that stands for all with this key."""
-        return self._specs.setdefault(spec.key, spec)
+    def follow(self, spec: Spec) -> Spec:
+        """A monitor has this specification, or rather the one that stands for all with its key."""
+        shared = self._specs.setdefault(spec.key, spec)
+        self.interests.add(shared)
+        return shared
+
+    def unfollow(self, spec: Spec) -> None:
+        """A monitor does not have it any more."""
+        self.interests.remove(spec)
+        if spec not in self.interests and self._specs.get(spec.key) is spec:
+            del self._specs[spec.key]
 
     def forget_monitor(self, monitor: Monitor) -> None:
         """The monitor is canceled."""
         if monitor in self.monitors:
             del self.monitors[monitor]
-            self.interests.remove(monitor.spec)
+            self.unfollow(monitor.spec)
 
     def update_since(self, position: int, spec: Spec) -> bytes:
         """<table-updates> from a position to the present; made once for all who stand there."""
@@ -583,7 +599,7 @@ def execute_once(path: Path, transaction: object, *, writes: bool, author: str =
         if not transaction or transaction[0] != database.schema.name:
             return OvsdbSyntaxError("database name expected as first parameter", transaction).to_wire()
         permissions = RoleBased(database.tables, role, None) if role and ROLES in database.tables else None
-        outcome = database.execute(transaction[1:], HOLDS_NOTHING._replace(permissions=permissions))
+        outcome = database.execute(transaction[1:], Context(permissions=permissions))
         if outcome.blocked is not None:
             return [NotSupported("triggers not supported").to_wire()]
         if outcome.changeset and writes:

@@ -33,6 +33,10 @@ class Interests:
         """How many specifications there are."""
         return len(self._uses)
 
+    def __contains__(self, spec: Spec) -> bool:
+        """Whether somebody has this one."""
+        return spec in self._uses
+
     def add(self, spec: Spec) -> None:
         """A monitor with this specification begins."""
         self._uses[spec] = self._uses.get(spec, 0) + 1

@@ -38,35 +38,49 @@ _UNCHANGED = RowChange(None, None, {})
 V1, V2 = 1, 2  # <table-updates> (monitor) and <table-updates2> (monitor_cond, monitor_cond_since)
 
 
-class View:
-    """What a specification shows of one table."""
+class Layout:
+    """What a specification shows of each row of one table that it shows."""
 
-    __slots__ = ("_columns", "_places", "_select", "_sent", "conditions", "filter", "table")
+    __slots__ = ("columns", "places", "select", "sent", "table")
 
-    def __init__(self, table: Table, spec: TableSpec, conditions: Conditions) -> None:
+    def __init__(self, table: Table, spec: TableSpec) -> None:
         self.table = table
-        self.conditions = conditions
-        self.filter = RowFilter(table, conditions)
-        self._select = spec.select
-        self._columns = tuple(table.by_name[c.name] for c in spec.columns)
-        self._sent: dict[int, tuple[tuple[Column, bytes, object], ...]] = {
+        self.select = spec.select
+        self.columns = tuple(table.by_name[c.name] for c in spec.columns)
+        self.sent: dict[int, tuple[tuple[Column, bytes, object], ...]] = {
             kind: tuple(
                 (column, *_named_default(table, column))
-                for column, c in zip(self._columns, spec.columns, strict=True)
+                for column, c in zip(self.columns, spec.columns, strict=True)
                 if c.select & kind
             )
             for kind in (INITIAL, INSERT, DELETE, MODIFY)
         }
-        self._places = {kind: self._by_place(kind) for kind in (INITIAL, INSERT)}
+        self.places = {kind: self._by_place(kind) for kind in (INITIAL, INSERT)}
 
     def _by_place(self, kind: int) -> tuple[list[Column], list[Column | None]]:
         """The columns sent that have no place in Row.values, and for each place its column or None."""
-        sent = [column for column, *_ in self._sent[kind]]
+        sent = [column for column, *_ in self.sent[kind]]
         by_place: list[Column | None] = [None] * len(self.table.columns)
         for column in sent:
             if column.index >= 0:
                 by_place[column.index] = column
         return [column for column in sent if column.index < 0], by_place
+
+
+class View:
+    """What a specification shows of one table."""
+
+    __slots__ = ("_columns", "_layout", "_places", "_select", "_sent", "conditions", "filter", "table")
+
+    def __init__(self, layout: Layout, conditions: Conditions) -> None:
+        self.table = layout.table
+        self.conditions = conditions
+        self.filter = RowFilter(layout.table, conditions)
+        self._layout = layout
+        self._select = layout.select
+        self._columns = layout.columns
+        self._sent = layout.sent
+        self._places = layout.places
 
     def initial(self, version: int) -> bytes:
         """<table-update> with every row that is seen; empty without any."""
@@ -80,11 +94,7 @@ class View:
 
     def recondition(self, conditions: Conditions, version: int) -> tuple[View, bytes]:
         """The same view under another condition, and the <table-update> that leads there."""
-        view = View.__new__(View)
-        view.table, view.conditions = self.table, conditions
-        view.filter = RowFilter(self.table, conditions)
-        view._columns, view._select, view._sent = self._columns, self._select, self._sent
-        view._places = self._places
+        view = View(self._layout, conditions)
         updates = []
         for row, old, new in self.filter.compare(view.filter):
             encoded = self._row_update(row if old else None, row if new else None, _UNCHANGED, version)
@@ -278,9 +288,8 @@ class Monitor:
         pending = self.next_update()
         self._key = key
         spec, update = self.spec.recondition(conditions, self.spec.key + orjson.dumps(json))
-        self.database.interests.remove(self.spec)
-        self.spec = self.database.share(spec)
-        self.database.interests.add(self.spec)
+        before, self.spec = self.spec, self.database.follow(spec)
+        self.database.unfollow(before)
         return [message for message in (pending, self._notification(update) if update else b"") if message]
 
     def close(self) -> None:

@@ -286,7 +286,8 @@ class Session:
         names, locks = sorted(self.locks), self._hub.locks
         held = tuple(name for name in names if locks.holds(self, name))
         waiting = tuple(name for name in names if name not in held and locks.waits(self, name))
-        return held, waiting, tuple(name for name in names if name not in (*held, *waiting))
+        known = {*held, *waiting}
+        return held, waiting, tuple(name for name in names if name not in known)
 
     # --- databases
 

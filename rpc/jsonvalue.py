@@ -152,7 +152,7 @@ def _encode_deep(value: Encodable) -> bytes:
     while todo:
         item = todo.pop()
         if isinstance(item, _Raw):
-            out.append(item)
+            out.append(item.text)
         elif isinstance(item, (list, tuple)):
             todo.append(_Raw(b"]"))
             for i in range(len(item) - 1, -1, -1):
@@ -171,5 +171,10 @@ def _encode_deep(value: Encodable) -> bytes:
     return b"".join(out)
 
 
-class _Raw(bytes):
+class _Raw:
     """Punctuation that waits for its turn among the values."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text

@@ -123,10 +123,10 @@ def _set(row: Row, column: ColumnSchema, change: Change) -> None:
     if not isinstance(new, Set) or not isinstance(old, Set) or type_.max is not None:
         row[column.name] = format_datum(type_, new)
         return
-    removed, added = delta_between(type_, old, new)
-    for atom in added:
+    delta = delta_between(type_, old, new)
+    for atom in delta.added:
         row.add(column.name, format_atom(type_.key.type, atom))
-    for atom in removed:
+    for atom in delta.removed:
         row.discard(column.name, format_atom(type_.key.type, atom))
 
 

@@ -15,7 +15,6 @@ from ovsdb.datum import (
     Value,
     delta_between,
     diff_of_delta,
-    diff_type,
     format_datum,
     merge_deltas,
 )
@@ -142,4 +141,4 @@ def diff_json(column: Column, change: RowChange) -> bytes:
     if delta is None or not column.type.has_diff:
         return column.wire(change.new)
     diff: Value = diff_of_delta(column.type, delta)
-    return orjson.dumps(format_datum(diff_type(column.type), diff))
+    return orjson.dumps(format_datum(column.diff_type, diff))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Mapping, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ovsdb.datum import Value, parser
 from ovsdb.engine.row import Row
@@ -71,24 +71,30 @@ _TESTS: dict[str, Test] = {
 _OPTIONAL_TESTS = {name: _optional_order(compare) for name, compare in _ORDERS.items()}
 
 
-class Clause(NamedTuple):
+class Clause:
     """One condition."""
 
-    column: Column
-    function: str
-    value: Value
-    test: Test
+    __slots__ = ("column", "function", "test", "value")
+
+    def __init__(self, column: Column, function: str, value: Value, test: Test) -> None:
+        self.column = column
+        self.function = function
+        self.value = value
+        self.test = test
 
     def holds(self, row: Row) -> bool:
         """Whether it holds for a row."""
         return self.test(self.column.get(row), self.value)
 
 
-class Condition(NamedTuple):
+class Condition:
     """A whole "where": all clauses hold, and none is `false`."""
 
-    clauses: tuple[Clause, ...]
-    never: bool = False
+    __slots__ = ("clauses", "never")
+
+    def __init__(self, clauses: list[Clause], never: bool = False) -> None:
+        self.clauses = clauses
+        self.never = never
 
     def holds(self, row: Row) -> bool:
         """Whether it holds for a row."""
@@ -104,7 +110,7 @@ class Condition(NamedTuple):
         return {c.column.index: c.value for c in self.clauses if c.function == "=="}
 
 
-EVERY_ROW = Condition(())
+EVERY_ROW = Condition([])
 
 
 def parse_condition(table: Table, wire: list[Any], symbols: Symbols | None = None) -> Condition:
@@ -118,7 +124,7 @@ def parse_condition(table: Table, wire: list[Any], symbols: Symbols | None = Non
             never = True
             continue
         clauses.append(_parse_clause(table, element, symbols))
-    return Condition(tuple(clauses), never)
+    return Condition(clauses, never)
 
 
 def _parse_clause(table: Table, wire: Any, symbols: Symbols | None) -> Clause:

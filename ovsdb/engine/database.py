@@ -28,9 +28,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff, diff_type, parser
+from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff
 from ovsdb.engine import integrity, ops
 from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json, row_json_without_defaults
 from ovsdb.engine.ops import Blocked, Context
@@ -54,13 +54,22 @@ class Waiting:
     tables: frozenset[str]  # that the transaction has looked at so far
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """What became of a transaction."""
 
-    results: list[Any]  # of the reply, as RFC 7047 section 4.1.3 has it; empty while it waits
-    changeset: Changeset | None  # None if it failed or waits; empty (false) if it changed nothing
-    durable: bool = False  # the client wants to know that it is on disk
-    blocked: Waiting | None = None
+    __slots__ = ("blocked", "changeset", "durable", "results")
+
+    def __init__(
+        self,
+        results: list[Any],
+        changeset: Changeset | None,
+        durable: bool = False,
+        blocked: Waiting | None = None,
+    ) -> None:
+        self.results = results  # of the reply, as RFC 7047 section 4.1.3 has it; empty while it waits
+        self.changeset = changeset  # None if it failed or waits; empty (false) if it changed nothing
+        self.durable = durable  # the client wants to know that it is on disk
+        self.blocked = blocked
 
 
 class Database:
@@ -217,7 +226,7 @@ def _read_row(target: TxnTable, uuid: str, wire: Any, is_diff: bool) -> None:
             raise UnknownColumn(f"No column {name} in table {target.table.name}.", wire)
         place = column.index
         if row is not None and is_diff and column.type.has_diff:
-            diff = parser(diff_type(column.type))(value, None)
+            diff = column.parse_diff(value, None)
             delta = delta_of_diff(column.type, row.values[place], diff)
             values[place], deltas[place] = apply_delta(column.type, row.values[place], delta), delta
         else:

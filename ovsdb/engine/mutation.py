@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Set, Sized
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ovsdb.datum import (
     Delta,
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from ovsdb.symbols import Symbols
 
 
-class Mutation(NamedTuple):
+class Mutation:
     """One mutation, read."""
 
-    column: Column
-    mutator: str
-    value: Value
+    __slots__ = ("column", "mutator", "value")
+
+    def __init__(self, column: Column, mutator: str, value: Value) -> None:
+        self.column = column
+        self.mutator = mutator
+        self.value = value
 
 
 def _integer_divide(x: int, y: int) -> int:

@@ -7,7 +7,7 @@ OvsdbError.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -49,13 +49,22 @@ def _owns_nothing(lock: str) -> bool:
     return False
 
 
-class Context(NamedTuple):  # made in a third of the time of a frozen dataclass, once for each transaction
+class Context:
     """On whose behalf a transaction runs."""
 
-    owns_lock: Callable[[str], bool] = _owns_nothing  # for "assert"
-    read_only: bool = False
-    elapsed_ms: int = 0  # since the transaction first ran; "wait" fails when that is too long
-    permissions: Permissions | None = None
+    __slots__ = ("elapsed_ms", "owns_lock", "permissions", "read_only")
+
+    def __init__(
+        self,
+        owns_lock: Callable[[str], bool] = _owns_nothing,
+        read_only: bool = False,
+        elapsed_ms: int = 0,
+        permissions: Permissions | None = None,
+    ) -> None:
+        self.owns_lock = owns_lock  # for "assert"
+        self.read_only = read_only
+        self.elapsed_ms = elapsed_ms  # since the transaction first ran; "wait" fails when that is too long
+        self.permissions = permissions
 
 
 class Blocked(Exception):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from ovsdb.datum import Value, check_value, default_value, format_datum, parser
+from ovsdb.datum import Value, check_value, default_value, diff_type, format_datum, parser
 from ovsdb.engine.row import Row
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, TableSchema
@@ -33,6 +33,7 @@ class Column:
     __slots__ = (
         "default",
         "default_wire",
+        "diff_type",
         "has_strong",
         "has_weak",
         "index",
@@ -41,6 +42,7 @@ class Column:
         "mutable",
         "name",
         "parse",
+        "parse_diff",
         "persistent",
         "prefix",
         "type",
@@ -55,6 +57,8 @@ class Column:
         self.mutable = schema.mutable
         self.persistent = not schema.ephemeral
         self.parse: Parser = parser(schema.type)
+        self.diff_type = diff_type(schema.type) if schema.type.has_diff else schema.type
+        self.parse_diff: Parser = parser(self.diff_type)
         self.default: Value = default_value(schema.type)
         self.default_wire = b"%b" % orjson.dumps(format_datum(schema.type, self.default))
         self.prefix = orjson.dumps(schema.name) + b":"  # of a member of a <row> on the wire

@@ -25,10 +25,13 @@ class StorageError(Exception):
     """The store cannot do what was asked; the text is complete, with the file's name."""
 
 
-class Accepted(NamedTuple):
+class Accepted:
     """The record is in the log."""
 
-    id: int  # the position after the record
+    __slots__ = ("id",)
+
+    def __init__(self, id_: int) -> None:
+        self.id = id_  # the position after the record
 
 
 class Conflict(NamedTuple):
@@ -70,12 +73,15 @@ class Ticket:
             callback(verdict)
 
 
-class StoredRecord(NamedTuple):
+class StoredRecord:
     """One transaction from the log."""
 
-    id: int  # the position after it
-    value: JsonObject  # as read; the receiver may take it apart
-    size: int = 0  # bytes in the log
+    __slots__ = ("id", "size", "value")
+
+    def __init__(self, id_: int, value: JsonObject, size: int = 0) -> None:
+        self.id = id_  # the position after it
+        self.value = value  # as read; the receiver may take it apart
+        self.size = size  # bytes in the log
 
 
 class Storage(Protocol):

@@ -98,6 +98,7 @@ class FileStorage:
         Without `lock`, for those who only read: nobody may propose.
         """
         self._path = path
+        self.name = str(path)
         self._lock = Lockfile(path) if lock else None
         self._fd = -1
         self._ready = False  # the descriptor is open and stands at the end of the log
@@ -127,11 +128,6 @@ class FileStorage:
         except BaseException:
             self._reader.close()
             raise
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return str(self._path)
 
     @property
     def size(self) -> int:
@@ -191,7 +187,7 @@ class FileStorage:
         if self._closed:  # and the lock with it: by now the file may be another's
             raise StorageError(f"{self._path}: the database is closed")
         try:
-            status = os.stat(self._path)
+            status = os.stat(self.name)  # a Path is made text anew each time
         except FileNotFoundError:
             raise LostFileError(self._path, "removed") from None
         if status.st_ino != self._identity.inode or status.st_dev != self._identity.device:

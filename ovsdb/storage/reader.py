@@ -129,16 +129,19 @@ class Reader:
             raise FileIOError(self.path, f"error reading header at offset {self.end}", e) from None
 
     def _read_record(self, line: bytes) -> tuple[JsonObject, str]:
-        path, offset = self.path, self.end
-        header = record.parse_header(line)
-        if header is None or header.magic != self.magic:
-            shown = line.decode("latin-1").strip()
-            raise CorruptRecordError(path, f'parse error at offset {offset} in header line "{shown}"')
-        offset += len(line)
-        body = self._read_body(header.length, offset)
+        path, offset = self.path, self.end + len(line)
+        length, claimed = record.claims(line) if self.magic == "JSON" else (0, "")
+        if not length:
+            length, claimed = self._look_closely(line)
+        try:
+            body = self._read_body(length, offset)
+        except StorageError:
+            self._look_closely(line)
+            raise
         digest = record.digest_of(body)
-        if digest != header.digest:
-            wrong = f"have SHA-1 hash {digest} but should have hash {header.digest}"
+        if digest != claimed:
+            self._look_closely(line)
+            wrong = f"have SHA-1 hash {digest} but should have hash {claimed}"
             raise CorruptRecordError(path, f"{_where(body, offset)} {wrong}")
         try:
             value = orjson.loads(body)
@@ -146,8 +149,16 @@ class Reader:
             raise CorruptRecordError(path, f"{_where(body, offset)} are not valid JSON ({e})") from None
         if not isinstance(value, dict):
             raise CorruptRecordError(path, f"{_where(body, offset)} are not a JSON object")
-        self.end = offset + header.length
+        self.end = offset + length
         return value, digest
+
+    def _look_closely(self, line: bytes) -> tuple[int, str]:
+        """The length and the digest in a header; CorruptRecordError if it is none."""
+        header = record.parse_header(line)
+        if header is None or header.magic != self.magic:
+            shown = line.decode("latin-1").strip()
+            raise CorruptRecordError(self.path, f'parse error at offset {self.end} in header line "{shown}"')
+        return header.length, header.digest
 
     def _read_body(self, length: int, offset: int) -> bytes | bytearray:
         try:

@@ -29,6 +29,20 @@ def parse_header(line: bytes) -> Header | None:
     return Header(found[1].decode(), int(found[2]), found[3].decode())
 
 
+def claims(line: bytes) -> tuple[int, str]:
+    """The length and the digest in a header of a standalone file, or of something that looks like one.
+
+    (0, "") if it does not. In a tenth of the time of `parse_header`, which has to be asked where the second
+    line does not have this digest.
+    """
+    words = line.split(b" ")
+    if len(words) != 4 or words[0] != b"OVSDB" or words[1] != b"JSON" or not words[2].isdigit():
+        return 0, ""
+    if len(words[2]) > 18 or len(words[3]) != 41 or line[-1:] != b"\n":
+        return 0, ""
+    return int(words[2]), words[3][:40].decode("latin-1")
+
+
 def digest_of(second_line: bytes | bytearray) -> str:
     """The checksum that the header of this second line carries."""
     return hashlib.sha1(second_line, usedforsecurity=False).hexdigest()

@@ -6,7 +6,7 @@ import orjson
 
 from ovsdb.engine.changes import RowChange
 from ovsdb.engine.table import Table
-from ovsdb.monitor import View
+from ovsdb.monitor import Layout, View
 from ovsdb.monitor_request import parse_requests
 
 
@@ -16,7 +16,7 @@ class Watch:
     def __init__(self, table: Table, *names: str) -> None:
         columns = list(names) or [column.name for column in table.columns]
         request = parse_requests({table.name: {"columns": columns}}, {table.name: table}, conditional=False)
-        self._view = View(table, request.tables[0], ())
+        self._view = View(Layout(table, request.tables[0]), ())
 
     def update(self, change: RowChange, version: int) -> Any:
         """The <row-update> (version 1) or <row-update2> (version 2) of one change; None if it is not seen."""

@@ -34,7 +34,7 @@ def summary(changeset: Changeset) -> Any:
             uuid: (
                 change.old and change.old.values,
                 change.new and change.new.values,
-                {place: delta and tuple(map(dict, delta)) for place, delta in change.deltas.items()},
+                {place: d and (dict(d.removed), dict(d.added)) for place, d in change.deltas.items()},
             )
             for uuid, change in changes.items()
         }

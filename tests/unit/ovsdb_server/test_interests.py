@@ -2,7 +2,7 @@ from typing import Any
 
 from ovsdb.engine.database import Database
 from ovsdb.interests import Interests
-from ovsdb.monitor import V2, Spec, View
+from ovsdb.monitor import V2, Layout, Spec, View
 from ovsdb.monitor_request import parse_requests
 from ovsdb.schema import Schema
 
@@ -19,7 +19,7 @@ class Bench:
         requests: dict[str, Any] = {table: [{} if where is None else {"where": where}]}
         request = parse_requests(requests, self.database.tables, conditional=True)
         views = {
-            s.table: View(self.database.tables[s.table], s, request.conditions[s.table])
+            s.table: View(Layout(self.database.tables[s.table], s), request.conditions[s.table])
             for s in request.tables
         }
         spec = Spec(views, V2, repr((table, where)).encode())
