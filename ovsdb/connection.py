@@ -93,16 +93,16 @@ class Connection:
             if len(data) == CHUNK:  # TLS may hold more, of which the socket shows nothing
                 self._dispatcher.call_again(self.sock)
             self._handle(partial(session.receive, data))
-        except BlockingIOError as e:
-            if isinstance(e, MustWait) and e.to_write:
+        except BlockingIOError as wait:
+            if isinstance(wait, MustWait) and wait.to_write:
                 self._dispatcher.ignore(self.sock)
                 self._nursery.start_soon(self._rest)
         except OSError as e:
             reason = os.strerror(e.errno) if e.errno else str(e)
             log.warn(f"{session.name}: receive error: {reason}")
             self.close(reason)
-        except ProtocolError as e:
-            log.warn(f"{session.name}: {e}")
+        except ProtocolError as fault:
+            log.warn(f"{session.name}: {fault}")
             self.close("Protocol error")
         except Exception:
             self._fail()

@@ -444,8 +444,8 @@ class HostedDatabase:
         except OvsdbError as e:
             transaction.session.refused(transaction, e)
             return
-        except StorageError as e:
-            transaction.session.refused(transaction, OvsdbIoError(str(e)))
+        except StorageError as failure:
+            transaction.session.refused(transaction, OvsdbIoError(str(failure)))
             return
         log.info("%s: converted to schema version %s", self.name, schema.version)
         self.adopt(database)

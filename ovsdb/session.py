@@ -187,8 +187,8 @@ class Session:
         except OvsdbError as e:
             self.reply_error(e.to_wire(), request_id)
             return
-        except ReadOnlyServer as e:
-            self.reply_error(str(e), request_id)
+        except ReadOnlyServer as refusal:
+            self.reply_error(str(refusal), request_id)
             return
         if result is not None:
             self.reply(result, request_id)

@@ -58,10 +58,10 @@ def create(path: Path, schema: JsonObject, records: Iterable[bytes] = ()) -> Non
                 write_all(fd, record.format_record(body)[0])
             os.fsync(fd)
             sync_directory(path)
-        except BaseException as e:
+        except BaseException as cause:
             os.unlink(path)
-            if isinstance(e, OSError):
-                raise FileIOError(path, "write failed", e) from None
+            if isinstance(cause, OSError):
+                raise FileIOError(path, "write failed", cause) from None
             raise
         finally:
             os.close(fd)
@@ -170,8 +170,8 @@ class FileStorage:
                 os.fsync(self._fd)
         except OSError as e:
             return Ticket(Failed(self._undo_append(e)))
-        except StorageError as e:
-            return Ticket(Failed(e))
+        except StorageError as error:
+            return Ticket(Failed(error))
         self._end += len(data)
         if durable:
             self._synced = self._end

@@ -66,13 +66,22 @@ class SocketClient:
             else:
                 self._text = self._text[end:]
                 return message
+            if not self._read_on():
+                return CLOSED
+
+    def _read_on(self) -> bool:
+        """Read as far as a message may end; whether there was something."""
+        pieces = [self._text]
+        while len(pieces) == 1 or "}" not in pieces[-1]:
             try:
                 data = self._sock.recv(1 << 16)
             except ConnectionError:
-                return CLOSED
+                return False
             if not data:
-                return CLOSED
-            self._text += data.decode()
+                return False
+            pieces.append(data.decode())
+        self._text = "".join(pieces)
+        return True
 
     def close(self) -> None:
         self._sock.close()
