@@ -43,7 +43,7 @@ COMPILED = [
     *sorted(glob("ovsdb/engine/[!_]*.py")),
 ]
 
-NEEDED = ["mypy >= 1.8", "orjson", "immutables"]  # the compiler, and whose types the sources use
+NEEDED = ["mypy >= 1.8", "orjson", "immutables", "trio"]  # the compiler, and whose types the sources use
 
 if os.environ.get("VSWITCH_COMPILE") == "1":
     try:

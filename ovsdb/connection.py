@@ -193,9 +193,10 @@ class Connection:
             while self._unsent:
                 await trio.lowlevel.wait_writable(self.sock)
                 try:
-                    self._unsent = self._unsent[self.sock.send(self._unsent) :]
+                    sent = self.sock.send(self._unsent)
                 except BlockingIOError:
                     continue
+                self._unsent = self._unsent[sent:]
                 self._sent += 1
                 if not self._unsent:
                     self._unsent = memoryview(self.session.take_output())

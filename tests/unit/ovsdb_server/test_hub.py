@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ovsdb.engine.ops import OPERATIONS, Step
 from ovsdb.hub import Hub, HubError
 from ovsdb.schema import Schema
 from ovsdb.session import ProtocolError, Session
@@ -243,16 +244,11 @@ def test_requests_before_bad_json_in_the_same_bytes_are_answered(hub: Hub) -> No
 def test_a_bug_in_one_transaction_ends_the_session_that_sent_it(
     hub: Hub, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hosted = hub.databases["db"]
-
-    class Broken:
-        schema = hosted.schema
-
-        def execute(self, operations: Any, context: Any) -> Any:
-            raise ZeroDivisionError
+    def broken(step: Step) -> object:
+        raise ZeroDivisionError
 
     bad, good = Client(hub), Client(hub)
-    monkeypatch.setattr(hosted, "database", Broken())
+    monkeypatch.setitem(OPERATIONS, "insert", broken)
     bad.send("transact", "db", INSERT)
     monkeypatch.undo()
     assert (bad.session.doomed, good.session.doomed) == ("internal error", "")
