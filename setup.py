@@ -1,10 +1,10 @@
-"""The compiled build: with VSWITCH_COMPILE=1 the database engine becomes machine code, from the same sources.
+"""The compiled build: with VSWITCH_COMPILE=1 the database server's core becomes machine code, of one source.
 
     VSWITCH_COMPILE=1 pip install .
 
 Rule: without the variable the install is pure Python and complete; everything else stands in setup.cfg. A
-compiled engine takes half of the time for a transaction, and for reading a file (docs/performance.md). It
-needs a C compiler. Not for an editable install: there a source that was edited would be hidden by what was
+compiled one takes a third of the time for a transaction, and half for reading a file (docs/performance.md).
+It needs a C compiler. Not for an editable install: there a source that was edited would be hidden by what was
 compiled from it before.
 """
 

@@ -171,7 +171,10 @@ def _collect_garbage(txn: Transaction, counts: Counts) -> None:
     for target in txn.txn_tables.values():
         if not target.table.schema.is_root:
             name = target.table.name
-            suspects += [(name, uuid) for uuid, change in target.changes.items() if change.old is None]
+            moved = counts.get(name, {})
+            suspects += [
+                (name, uuid) for uuid, c in target.changes.items() if c.old is None and not moved.get(uuid)
+            ]
     for name, rows in counts.items():
         if not txn.tables[name].schema.is_root:
             suspects += [(name, uuid) for uuid, count in rows.items() if count <= 0]
