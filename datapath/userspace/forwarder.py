@@ -31,7 +31,7 @@ from datapath.userspace.syscalls import Memory
 from datapath.userspace.tunnel import TunnelPort
 from datapath.userspace.tunnel_in import Frames, Merged
 
-BATCH = 32  # frames taken from one port before the next gets its turn
+BATCH = 64  # frames taken from one port before the next gets its turn
 _MAX_CACHED = 8192  # routes in one cache; as many as the C datapath's
 _MAX_TUNNEL_CACHES = 1024
 _MAX_PARTS = 256

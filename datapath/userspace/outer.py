@@ -14,7 +14,7 @@ from datapath.userspace.cache import WINDOW
 from datapath.userspace.ports import TapPort
 from datapath.userspace.syscalls import Memory
 
-_SIZE = 4 << 20  # a batch of super-frames in segments, with ample room for their headers
+_SIZE = 8 << 20  # a batch of super-frames in segments, with ample room for their headers
 _IP_LEN, _IP_AT = 20, h.ETH_HEADER_LEN
 _FRONT_LEN = h.VNET_LEN + h.ETH_HEADER_LEN + _IP_LEN
 _AT_TOTAL, _AT_ID, _AT_CHECKSUM = (8 * (_IP_LEN - at - 2) for at in (2, 4, 10))
@@ -46,19 +46,21 @@ class OuterFrames:
         """Make packets until one has more than `limit` bytes behind IP, or memory ends; return how many."""
         into, base, ip_sum, is_whole = self.memory.view, way.front, way.ip_sum, way.is_whole
         waiting = self._waiting.setdefault(id(way), (way, []))[1]
-        at = self._used
+        at, last, head = self._used, -1, b""
         for count, (own, start, length) in enumerate(pieces):
             size = len(own) + length
             body = at + _FRONT_LEN + len(own)
             end = body + length
             if size > limit or end > _SIZE:
                 return count
-            total, number = _IP_LEN + size, 0
-            if not is_whole:
-                number = self._number = self._number + 1 & 0xFFFF
-            value = (ip_sum + total + number) % 0xFFFF ^ 0xFFFF
-            filled = base | total << _AT_TOTAL | number << _AT_ID | value << _AT_CHECKSUM
-            into[at:body] = filled.to_bytes(_FRONT_LEN, "big") + own
+            if size != last or not is_whole:
+                total, number = _IP_LEN + size, 0
+                if not is_whole:
+                    number = self._number = self._number + 1 & 0xFFFF
+                value = (ip_sum + total + number) % 0xFFFF ^ 0xFFFF
+                filled = base | total << _AT_TOTAL | number << _AT_ID | value << _AT_CHECKSUM
+                head, last = filled.to_bytes(_FRONT_LEN, "big"), size
+            into[at:body] = head + own
             into[body:end] = view[start : start + length]
             waiting.append((at, end - at))
             self._used = at = end

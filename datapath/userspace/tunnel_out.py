@@ -138,11 +138,14 @@ class TunnelSender:
         top = path.header
         pieces = [(top + header, start, length) for header, start, length in cut.pieces]
         octets = sum([len(front) + length for front, _, length in pieces]) - len(pieces) * len(top)
-        if any(len(front) + length > path.room + len(top) for front, _, length in pieces):
+        limit = path.room + len(top)
+        placed = outer.put(way, cut.frame, pieces, limit)
+        rest = cut._replace(pieces=cut.pieces[placed:])
+        refused = len(rest.pieces)
+        if any(len(front) + length > limit for front, _, length in pieces[placed:]):
             self._behind = True
-            return Sent(len(pieces), octets, self._send_raw(self._parts(cut, path), path))
-        placed = outer.put(way, cut.frame, pieces, path.room + len(top))
-        return Sent(len(pieces), octets, len(pieces) - placed)
+            refused = self._send_raw(self._parts(rest, path), path)
+        return Sent(len(pieces), octets, refused)
 
     def forget(self) -> None:
         """Ask for the paths again: something has changed."""

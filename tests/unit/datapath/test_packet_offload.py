@@ -136,6 +136,13 @@ def test_segments_coalesce_into_what_they_were_cut_from() -> None:
     assert merge(split(frame, vnet), bytes(28)) == [complete(frame, vnet)]
 
 
+def test_a_frame_is_made_of_so_many_segments_as_a_message_has_parts() -> None:
+    frame, vnet = partial(build(TCP4._replace(tcp_flags=h.TCP_ACK), PAYLOAD * 5), 100)
+    several = merge(split(frame, vnet))
+    assert [len(one) - 54 for one in several] == [20000, 5005]
+    assert b"".join(one[54:] for one in several) == PAYLOAD * 5
+
+
 def test_a_damaged_segment_spoils_the_checksum_of_the_whole() -> None:
     frame, vnet = partial(build(TCP4._replace(tcp_flags=h.TCP_ACK), PAYLOAD), 1000)
     frames = split(frame, vnet)
