@@ -10,10 +10,7 @@ from appctl import vlog
 from appctl.command_line import HELP_OPTION, VERSION_OPTION, CliError, Line, Tool, run, show_help
 from appctl.getopt import OPTIONAL, VALUE, Option, integer, one_of
 from appctl.log_options import log_options
-from ovsdb.cli.tool_common import Command, Options
-from ovsdb.errors import OvsdbError
-from ovsdb.storage.base import StorageError
-from ovsdb.storage.lockfile import LockError
+from ovsdb.cli.tool_command import Command, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +110,10 @@ def tool(line: Line) -> int:
     list-commands                 print the names of the commands
     help                          print this
     """
+    from ovsdb.errors import OvsdbError  # here, as every command loads them, and --version none
+    from ovsdb.storage.base import StorageError
+    from ovsdb.storage.lockfile import LockError
+
     vlog.set_levels(None, None, vlog.Level.WARN)
     try:
         return execute(_settings(line.values), list(line.words))

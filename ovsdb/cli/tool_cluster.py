@@ -12,7 +12,8 @@ from pathlib import Path
 from appctl.command_line import CliError
 from ovsdb.cli import tool_database
 from ovsdb.cli.progress import Progress
-from ovsdb.cli.tool_common import FALSE, Options, database_path, schema_of
+from ovsdb.cli.tool_command import Options
+from ovsdb.cli.tool_common import FALSE, database_path, schema_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

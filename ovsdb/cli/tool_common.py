@@ -1,4 +1,4 @@
-"""What the commands of ovsdb-tool share: options, default files, schemas and databases that are opened.
+"""What the commands of ovsdb-tool share: default files, schemas and databases that are opened.
 
 Rule: imports at the top are those that every command needs; the rest is imported where it is used.
 """
@@ -12,7 +12,6 @@ from appctl.command_line import CliError
 from appctl.directories import dbdir, pkgdatadir
 from ovsdb.errors import OvsdbError
 from rpc.jsonvalue import DecodeError, decode
-from rpc.structs import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # loaded by the commands that need them
@@ -22,39 +21,6 @@ if TYPE_CHECKING:  # loaded by the commands that need them
     from ovsdb.storage.reader import Reader
 
 FALSE = 2  # exit status of a test that does not hold
-
-
-class Options(Struct):
-    """What the command line says beside the command."""
-
-    more: int = 0
-    rbac_role: str = ""
-    format: str = "text"  # of fsck and log: or "json", or "table"
-    repair: str | None = None  # fsck: where to; "" for FILE.repaired
-    table: str = ""  # log: this one only
-    record: str = ""  # log: this row only, by UUID or name
-    since: str = ""  # log: a time or the id of a commit
-    last: int | None = None  # log: so many, the last ones
-
-
-class Command(Struct):
-    """A command: where its function is, which gets the options and the words, and returns the exit status."""
-
-    module: str  # in this package
-    function: str  # or what makes it of `what`
-    usage: str  # its arguments, as list-commands shows them
-    least: int
-    most: int = 1 << 31
-    what: str = ""
-
-    def run(self, options: Options, words: list[str]) -> int | None:
-        """Load it and carry it out."""
-        module = __import__(f"ovsdb.cli.{self.module}", fromlist=[self.function])
-        function: Any = getattr(module, self.function)
-        if self.what:
-            function = function(self.what)
-        status: int | None = function(options, words)
-        return status
 
 
 def default_database() -> Path:

@@ -17,9 +17,9 @@ from pathlib import Path
 from appctl.command_line import CliError
 from appctl.version import OVS_COMPAT_VERSION
 from ovsdb.cli.progress import Progress
+from ovsdb.cli.tool_command import Options
 from ovsdb.cli.tool_common import (
     FALSE,
-    Options,
     database_path,
     default_database,
     open_schema,

@@ -13,7 +13,8 @@ import orjson
 
 from appctl.command_line import CliError
 from ovsdb.cli.progress import Progress
-from ovsdb.cli.tool_common import FALSE, Options, database_path
+from ovsdb.cli.tool_command import Options
+from ovsdb.cli.tool_common import FALSE, database_path
 
 if TYPE_CHECKING:
     from ovsdb.storage.fsck import Report

@@ -16,7 +16,8 @@ import orjson
 
 from appctl.command_line import CliError
 from ovsdb.cli.progress import Progress
-from ovsdb.cli.tool_common import Options, database_path
+from ovsdb.cli.tool_command import Options
+from ovsdb.cli.tool_common import database_path
 
 if TYPE_CHECKING:
     from ovsdb.commit_log import Commit, Filter, RowHistory

@@ -32,6 +32,7 @@ CALLS: dict[str, tuple[str, set[str]]] = {
     "ovs-vsctl add-port": ("vsctl.cli, vsctl.ports, appctl.syslog", CLIENT),
     "ovs-vsctl get": ("vsctl.cli, vsctl.records, ovsdb.schema_on_demand", CLIENT),
     "ovs-dpctl --version": ("dpctl.cli", EVERY),
+    "ovsdb-tool --version": ("ovsdb.cli.tool", EVERY),
     "ovs-appctl": ("appctl.cli", CLIENT | {"fcntl", "struct"}),
     "ovsdb-client list-dbs": ("ovsdb.cli.client, ovsdb.cli.client_schema", CLIENT),
     "ovsdb-client dump": ("ovsdb.cli.client, ovsdb.cli.client_data, ovsdb.table", CLIENT),
