@@ -18,6 +18,7 @@ COMPILED = [
     "appctl/coverage.py",
     "ovsdb/connection.py",
     "ovsdb/datum.py",
+    "ovsdb/delta.py",
     "ovsdb/dispatcher.py",
     "ovsdb/errors.py",
     "ovsdb/figures.py",

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from declare.columns import KEYS, target_of
 from ovsdb.client.transaction import Transaction, by_uuid
-from ovsdb.datum import Value, default_value, delta_between, format_datum, format_value_text
+from ovsdb.datum import Value, default_value, format_datum, format_value_text
+from ovsdb.delta import delta_between
 from ovsdb.schema import ColumnSchema, ColumnType, Schema
 from rpc.jsonvalue import Json
 

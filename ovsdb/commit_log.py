@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ovsdb.authorship import Author, split_author
-from ovsdb.datum import Value, delta_between, format_datum, format_value_text
+from ovsdb.datum import Value, format_datum, format_value_text
+from ovsdb.delta import delta_between
 from ovsdb.engine.changes import Changeset, RowChange
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table

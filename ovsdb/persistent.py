@@ -1,7 +1,7 @@
 """Large sets and maps that share their contents with the value they were made from.
 
 A change of one member of n costs log n instead of n: with 10,000 members, 1.3 µs in place of 400 µs.
-Small values stay frozensets and dicts, which are simpler; `ovsdb.datum.apply_delta` chooses.
+Small values stay frozensets and dicts, which are simpler; `ovsdb.delta.apply_delta` chooses.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from declare.picture import Picture
 from declare.plan import plan
 from declare.text import format_document, parse_document
 from declare.wanted import read
-from ovsdb.datum import delta_between, format_atom, format_datum
+from ovsdb.datum import format_atom, format_datum
+from ovsdb.delta import delta_between
 from ovsdb.schema import ColumnSchema
 from vsctl.errors import CommandError
 from vsctl.grammar import command

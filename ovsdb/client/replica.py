@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ovsdb.datum import Value, apply_diff, default_value, diff_type, parse_datum, parser
+from ovsdb.datum import Value, default_value, parse_datum, parser
+from ovsdb.delta import apply_diff, diff_type
 from ovsdb.errors import OvsdbError
 from ovsdb.schema import ColumnType, Schema
 from rpc.jsonvalue import Json

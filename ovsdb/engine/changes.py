@@ -10,14 +10,8 @@ from collections.abc import Iterable
 
 import orjson
 
-from ovsdb.datum import (
-    Delta,
-    Value,
-    delta_between,
-    diff_of_delta,
-    format_datum,
-    merge_deltas,
-)
+from ovsdb.datum import Value, format_datum
+from ovsdb.delta import Delta, delta_between, diff_of_delta, merge_deltas
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table
 

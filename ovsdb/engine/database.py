@@ -30,7 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ovsdb.datum import Delta, Value, apply_delta, delta_of_diff
+from ovsdb.datum import Value
+from ovsdb.delta import Delta, apply_delta, delta_of_diff
 from ovsdb.engine import integrity, ops
 from ovsdb.engine.changes import Changeset, RowChange, diff_json, row_json, row_json_without_defaults
 from ovsdb.engine.ops import Blocked, Context

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import cast
 
-from ovsdb.datum import Delta, Value, apply_delta
+from ovsdb.datum import Value
+from ovsdb.delta import Delta, apply_delta
 from ovsdb.engine.changes import Changeset, RowChange
 from ovsdb.engine.row import Row
 from ovsdb.engine.table import Column, Table

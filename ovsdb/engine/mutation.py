@@ -11,15 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any, cast
 
-from ovsdb.datum import (
-    Delta,
-    Value,
-    apply_delta,
-    check_atom,
-    is_constrained,
-    is_subnormal,
-    parser,
-)
+from ovsdb.datum import Value, check_atom, is_constrained, is_subnormal, parser
+from ovsdb.delta import Delta, apply_delta
 from ovsdb.engine.table import Column, Table
 from ovsdb.errors import ConstraintViolation, OvsdbError, OvsdbSyntaxError
 from ovsdb.refusals import DomainError, RangeError, UnknownColumn, UnknownMutator

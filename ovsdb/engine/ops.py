@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from ovsdb.datum import Delta, Value, check_text, sorted_atoms
+from ovsdb.datum import Value, check_text, sorted_atoms
+from ovsdb.delta import Delta
 from ovsdb.engine.changes import row_json
 from ovsdb.engine.condition import parse_condition
 from ovsdb.engine.mutation import mutate, parse_mutations

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from ovsdb.datum import Value, check_value, default_value, diff_type, format_datum, parser
+from ovsdb.datum import Value, check_value, default_value, format_datum, parser
+from ovsdb.delta import diff_type
 from ovsdb.engine.row import Row
 from ovsdb.errors import ConstraintViolation
 from ovsdb.schema import BaseType, ColumnSchema, ColumnType, TableSchema

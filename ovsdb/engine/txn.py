@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovsdb.datum import Delta, Value, absorb_delta, delta_between
+from ovsdb.datum import Value
+from ovsdb.delta import Delta, absorb_delta, delta_between
 from ovsdb.engine.changes import Deltas, RowChange
 from ovsdb.engine.condition import Condition
 from ovsdb.engine.row import Row

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings
 
-from ovsdb.datum import apply_diff, default_value, diff_type, parse_datum
+from ovsdb.datum import default_value, parse_datum
+from ovsdb.delta import apply_diff, diff_type
 from ovsdb.engine.changes import Changeset, merge
 from ovsdb.engine.database import DIFF_MEMBER, Database
 from ovsdb.schema import Schema

@@ -8,17 +8,15 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovsdb.datum import (
+from ovsdb.datum import format_datum, format_value_text, parse_datum
+from ovsdb.delta import (
     Delta,
     apply_delta,
     apply_diff,
     delta_between,
     delta_of_diff,
     diff_of_delta,
-    format_datum,
-    format_value_text,
     merge_deltas,
-    parse_datum,
 )
 from ovsdb.errors import OvsdbError, SchemaError
 from ovsdb.schema import Atom, BaseType, ColumnType, Schema

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovsdb.client.replica import Replica
-from ovsdb.datum import default_value, delta_between, diff_of_delta, diff_type, format_datum
+from ovsdb.datum import default_value, format_datum
+from ovsdb.delta import delta_between, diff_of_delta, diff_type
 from ovsdb.schema import Schema, TableSchema
 from rpc.jsonvalue import Json
 

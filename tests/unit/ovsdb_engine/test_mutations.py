@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ovsdb.datum import LARGE
+from ovsdb.delta import LARGE
 from ovsdb.persistent import PersistentMap, PersistentSet
 from tests.unit.ovsdb_engine.engine_bench import Bench
 
