@@ -73,6 +73,7 @@ class Run:
         self.checksums = self.covered = 0
         self._lay_out(outer)
         self.template = int.from_bytes(self.memory[self.start : self.start + self.compared], "big")
+        self.blank = self.template & ~(0xFFFFFFFF << self.at_seq)
         self._take(self.start, size, self.template, 0)
         return True
 
@@ -88,7 +89,7 @@ class Run:
         self.covered += self.same + size + self.next_seq + push  # what a checksum covers beside the payload
         self.room -= size
         self.next_seq = self.next_seq + size & 0xFFFFFFFF
-        self.expected = self.template & ~(0xFFFFFFFF << self.at_seq) | self.next_seq << self.at_seq
+        self.expected = self.blank | self.next_seq << self.at_seq
 
     def accepts(self, start: int, length: int) -> bool:
         """Add a packet if it continues the run."""
