@@ -41,9 +41,8 @@ from ovsdb.engine.txn import Transaction, TxnTable
 from ovsdb.errors import OvsdbError, OvsdbSyntaxError
 from ovsdb.refusals import UnknownColumn
 from ovsdb.schema import Schema
-from ovsdb.uuids import hurry, is_uuid
+from ovsdb.uuids import is_uuid
 
-hurry()
 NOBODY = Context()
 DIFF_MEMBER = "_is_diff"  # in a record: modified sets and maps are differences
 
