@@ -16,13 +16,13 @@ from datapath.netlink.conversation import KernelRefusal
 from datapath.netlink.sockets import NETLINK_ROUTE, NetlinkSocket
 from datapath.provider import DatapathError
 
-_NETLINK_XFRM, _NETLINK_NETFILTER = 6, 12
+NETLINK_XFRM, NETLINK_NETFILTER = 6, 12
 _RTM_GETQDISC, _XFRM_MSG_GETSPDINFO, _NFT_MSG_GETTABLE = 38, 0x25, 10 << 8 | 1
 _TCMSG, _SPD_COUNTS = Struct("=BxxxiIII"), Struct("=6I")
 _QDISC: attrs.Policy = {1: attrs.text("kind")}
 _SPD: attrs.Policy = {1: attrs.raw("counts")}
 _IDLE_QDISCS: Final = frozenset(("noqueue", "pfifo_fast", "pfifo", "fq_codel", "fq", "mq"))
-_ABSENT: Final = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP)
+ABSENT: Final = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP)
 _OLD_TABLES: Final = "/proc/thread-self/net/ip_tables_names"
 _GRE_DEVICES: Final = frozenset(("gre", "gretap", "erspan"))
 _GRE_FALLBACKS: Final = frozenset(("gre0", "gretap0", "erspan0"))  # there with the module, without a far end
@@ -41,13 +41,13 @@ def _ask(protocol: int, kind: int, flags: int, body: bytes) -> list[bytes]:
     try:
         asked = NetlinkSocket(protocol)
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in ABSENT:
             return []
         raise
     try:
         return asked.transact(kind, flags, body)
     except KernelRefusal as refusal:
-        if refusal.errno in _ABSENT:
+        if refusal.errno in ABSENT:
             return []
         raise
     finally:
@@ -55,7 +55,7 @@ def _ask(protocol: int, kind: int, flags: int, body: bytes) -> list[bytes]:
 
 
 def _has_tables() -> bool:
-    if _ask(_NETLINK_NETFILTER, _NFT_MSG_GETTABLE, message.NLM_F_DUMP, bytes(4)):
+    if _ask(NETLINK_NETFILTER, _NFT_MSG_GETTABLE, message.NLM_F_DUMP, bytes(4)):
         return True
     try:
         with open(_OLD_TABLES, encoding="ascii") as file:
@@ -65,7 +65,7 @@ def _has_tables() -> bool:
 
 
 def _has_policies() -> bool:
-    for answer in _ask(_NETLINK_XFRM, _XFRM_MSG_GETSPDINFO, 0, bytes(4)):
+    for answer in _ask(NETLINK_XFRM, _XFRM_MSG_GETSPDINFO, 0, bytes(4)):
         counts = attrs.parse(answer, _SPD, "policies", 4).octets("counts")
         if len(counts) < _SPD_COUNTS.size or any(_SPD_COUNTS.unpack_from(counts)):
             return True

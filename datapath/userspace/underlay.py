@@ -11,6 +11,7 @@ when one may have changed; nothing passes by a host that has rules for packets (
 from __future__ import annotations
 
 import errno
+import select
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from struct import Struct
@@ -24,12 +25,16 @@ from datapath.packet.checksum import ones_sum
 from datapath.packet.flowkey import TUN_CSUM, TUN_DONT_FRAGMENT
 from datapath.provider import DatapathError
 from datapath.route import Routes
-from datapath.userspace.host_rules import is_silent
+from datapath.userspace.host_rules import ABSENT, NETLINK_NETFILTER, NETLINK_XFRM, is_silent
 from datapath.userspace.outer import Way, differing
 from datapath.userspace.ports import TapPort
 
 _AF_INET = 2
-_GROUPS: Final = (1, 3, 4, 5, 7, 8)  # RTNLGRP_: LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE
+_GROUPS: Final = (
+    (NETLINK_ROUTE, (1, 3, 4, 5, 7, 8)),  # RTNLGRP_: LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE
+    (NETLINK_XFRM, (4,)),  # XFRMNLGRP_POLICY
+    (NETLINK_NETFILTER, (7,)),  # NFNLGRP_NFTABLES
+)
 _IP_FLAG_DF = 0x4000
 _FRONT = Struct(f"!{h.VNET_LEN}x6s6sHBBHHHBBHII")  # virtio header, Ethernet, IPv4
 
@@ -40,27 +45,41 @@ class Underlay:
     def __init__(self, taps: Callable[[], list[TapPort]]) -> None:
         self._taps = taps
         self._routes, self._links = Routes(), Links()
-        self._changes = NetlinkSocket(NETLINK_ROUTE)
-        for group in _GROUPS:
-            self._changes.join(group)
+        self._changes: list[NetlinkSocket] = []
+        self._any = select.epoll()
+        try:
+            for protocol, groups in _GROUPS:
+                self._follow(protocol, groups)
+        except BaseException:
+            self.close()
+            raise
+
+    def _follow(self, protocol: int, groups: tuple[int, ...]) -> None:
+        try:
+            changes = NetlinkSocket(protocol)
+        except OSError as error:
+            if error.errno in ABSENT:  # a kernel that has nothing of the kind
+                return
+            raise
+        self._changes.append(changes)
+        for group in groups:
+            changes.join(group)
+        self._any.register(changes.fileno(), select.EPOLLIN)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when something may have changed."""
-        return self._changes.fileno()
+        return self._any.fileno()
 
     def drain(self) -> None:
         """Read over what was told: that something was is enough."""
-        while True:
-            try:
-                if not self._changes.receive_nowait():
-                    return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
+        for changes in self._changes:
+            _read_over(changes)
 
     def close(self) -> None:
         """Close the sockets."""
-        self._changes.close()
+        self._any.close()
+        for changes in self._changes:
+            changes.close()
         self._routes.close()
         self._links.close()
 
@@ -109,3 +128,13 @@ class Underlay:
         except DatapathError:
             return b""
         return bytes.fromhex(link.mac.replace(":", "")) if link and link.admin_up else b""
+
+
+def _read_over(changes: NetlinkSocket) -> None:
+    while True:
+        try:
+            if not changes.receive_nowait():
+                return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise

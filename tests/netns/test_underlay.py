@@ -2,15 +2,17 @@
 
 import json
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from datapath.netlink import attrs
 from datapath.userspace.host_rules import is_silent
+from datapath.userspace.underlay import Underlay
 from tests.kit.netns import inside, namespaces, run, veth
 from tests.kit.peers import our_ovsdb_server, our_vswitchd, wait_until
 from tests.kit.traffic import pings, transfer
@@ -18,6 +20,7 @@ from tests.kit.traffic import pings, transfer
 pytestmark = pytest.mark.netns
 ONE, TWO, RULED = (f"U-{part}-{os.getpid()}" for part in ("1", "2", "r"))
 FAR = "10.8.0.2"
+POLICY = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +113,26 @@ def test_a_host_with_rules_for_packets_is_not_silent() -> None:
         assert not is_silent(index)
         run("tc", "qdisc", "del", "dev", "d0", "clsact")
         assert is_silent(index)
-        policy = "src 10.0.0.1/32 dst 10.0.0.2/32 dir out"
-        run("ip", "xfrm", "policy", "add", *policy.split(), "action", "block")
+        run("ip", "xfrm", "policy", "add", *POLICY.split(), "action", "block")
         assert not is_silent(index)
         run("ip", "xfrm", "policy", "flush")
         assert is_silent(index)
         add_table("t")
         assert not is_silent(index)
+
+
+def test_a_rule_of_the_host_is_heard_of() -> None:
+    def is_heard() -> bool:
+        return bool(select.select([underlay], [], [], 2)[0])
+
+    with namespaces(RULED), inside(RULED), closing(Underlay(list)) as underlay:
+        underlay.drain()
+        assert not select.select([underlay], [], [], 0)[0]
+        run("ip", "xfrm", "policy", "add", *POLICY.split(), "action", "block")
+        assert is_heard()
+        underlay.drain()
+        add_table("t")
+        assert is_heard()
 
 
 def add_table(name: str) -> None:
