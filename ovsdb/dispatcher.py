@@ -2,11 +2,13 @@
 
 Rule: one task of trio for all sockets, not one wait of trio for each message: that wait alone cost 30 µs, the
 rest of an echo 18. After something was read the dispatcher stays with the sockets, for LINGER at a time and
-TURN in all; so long, and no longer, whatever else the server has to do has to wait.
+TURN in all; so long, and no longer, whatever else the server has to do has to wait. It waits awake, for AWAKE
+at most, for clients that answer within that time, and asleep for others.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Callable
@@ -16,6 +18,8 @@ import trio
 
 LINGER = 0.001  # seconds; the least that epoll can wait
 TURN = 0.004
+AWAKE = 0.0001  # seconds
+QUICK = 0.0002  # seconds; what a client that is waited for asleep takes
 
 
 class HasFileno(Protocol):
@@ -35,6 +39,7 @@ class Dispatcher:
         self._calls: dict[int, Callable[[], None]] = {}
         self._again: list[int] = []
         self._waiting = trio.CancelScope()  # of the wait, if it waits
+        self._is_quick = False  # who spoke last did so at once
         self.calls = 0  # that were made; another thread may look
 
     def watch(self, sock: HasFileno, call: Callable[[], None]) -> None:
@@ -79,7 +84,24 @@ class Dispatcher:
                     call()
             if time.monotonic() > over:
                 return
-            ready = [fd for fd, _ in poll(0 if self._again else LINGER)]
+            ready = [fd for fd, _ in poll(0)] if self._again else self._wait()
+
+    def _wait(self) -> list[int]:
+        """Those who have said something at once, or within LINGER.
+
+        Whoever asks in lock-step, and at once, is waited for awake, as to be woken takes longer than an echo
+        (70 µs in all instead of 200). Others are not: after such a wait was in vain there is no other before
+        somebody has been as quick again.
+        """
+        poll, began = self._epoll.poll, time.monotonic()
+        while self._is_quick and time.monotonic() - began < AWAKE:
+            ready = [fd for fd, _ in poll(0)]
+            if ready:
+                return ready
+            os.sched_yield()
+        ready = [fd for fd, _ in poll(LINGER)]
+        self._is_quick = bool(ready) and time.monotonic() - began < QUICK
+        return ready
 
     def close(self) -> None:
         """Let go of the sockets, which are not closed."""

@@ -115,3 +115,32 @@ def test_the_rest_of_the_program_runs_while_a_client_never_stops(pairs: list[Pai
         return len(ticks) == 20
 
     serve(dispatcher, tick)
+
+
+def test_only_after_somebody_was_quick_the_next_is_waited_for_awake(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ovsdb.dispatcher.QUICK", 20.0)
+    monkeypatch.setattr("ovsdb.dispatcher.AWAKE", 0.05)
+    ours, theirs = pairs[0]
+    heard: list[int] = []
+    asked: list[None] = []
+    awake: list[int] = []  # how many were heard when it looked and there was nothing
+    monkeypatch.setattr("os.sched_yield", lambda: awake.append(len(heard)))
+    dispatcher = Dispatcher()
+
+    def answer() -> None:
+        heard.append(ours.recv(1)[0])
+        if len(heard) < 3:
+            theirs.send(b"x")
+
+    def all_heard() -> bool:
+        if len(heard) == 3 and not asked:
+            asked.append(None)
+            theirs.send(b"x")
+        return len(heard) == 4
+
+    dispatcher.watch(ours, answer)
+    theirs.send(b"x")
+    serve(dispatcher, all_heard)
+    assert set(awake) == {3}  # in vain, so that it slept behind the fourth
