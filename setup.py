@@ -46,7 +46,8 @@ if os.environ.get("VSWITCH_COMPILE") == "1":
     except ImportError:  # pip asks what is needed, and calls again with that
         setup(setup_requires=NEEDED)
     else:
-        extensions: Any = mypycify(COMPILED)  # of the one of setuptools' two classes that it can import
+        level = os.environ.get("VSWITCH_OPTIMIZE", "3")  # 0: half of the time to build, for tests
+        extensions: Any = mypycify(COMPILED, opt_level=level)  # of one of setuptools' two classes
         setup(setup_requires=NEEDED, ext_modules=extensions)
 else:
     setup()
