@@ -95,11 +95,8 @@ class Routes:
         body = _RTMSG.pack(family, bits, 0, 0, 0, 0, 0, 0, 0) + attrs.attr(_RTA_DST, to.packed)
         if mark:
             body += attrs.attr_u32(_RTA_MARK, mark)
-        try:
-            answers = self._socket.transact(_RTM_GETROUTE, 0, body)
-        except (KernelRefusal, OSError):
-            return None
-        return parse_route(answers[0]) if answers else None
+        answer = self._answer(_RTM_GETROUTE, body)
+        return None if answer is None else parse_route(answer)
 
     def way(self, to: Address, source: Address | None, tos: int) -> Route | None:
         """Return the route of packets with a header like this; None unless a device is all there is to it.
@@ -124,24 +121,26 @@ class Routes:
             body += attrs.attr(_RTA_SRC, source.packed)
         if arrived:
             body += attrs.attr_u32(_RTA_IIF, arrived)
-        try:
-            answers = self._socket.transact(_RTM_GETROUTE, 0, body)
-        except (KernelRefusal, OSError):
+        answer = self._answer(_RTM_GETROUTE, body)
+        if answer is None:
             return None
-        if not answers:
-            return None
-        values = _values(answers[0])
+        values = _values(answer)
         route = None if values.integer("encapsulation", 0) else _route(values)
-        return _RTMSG.unpack_from(answers[0])[7], route
+        return _RTMSG.unpack_from(answer)[7], route
 
     def neighbour(self, address: Address, ifindex: int) -> Neighbour | None:
         """Return who has an IPv4 address on a device; None where that is not known."""
         body = _NDMSG.pack(_AF_INET, ifindex, 0, 0, 0) + attrs.attr(_NDA_DST, address.packed)
+        answer = self._answer(_RTM_GETNEIGH, body)
+        return None if answer is None else parse_neighbour(answer)
+
+    def _answer(self, kind: int, body: bytes) -> bytes | None:
+        """Ask for one thing; None where the kernel refuses or has nothing to say."""
         try:
-            answers = self._socket.transact(_RTM_GETNEIGH, 0, body)
+            answers = self._socket.transact(kind, 0, body)
         except (KernelRefusal, OSError):
             return None
-        return parse_neighbour(answers[0]) if answers else None
+        return answers[0] if answers else None
 
     def use(self, neighbour: Neighbour) -> None:
         """Have the kernel find out whether an IPv4 neighbour is still there, as if a packet went to it."""
